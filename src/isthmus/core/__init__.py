@@ -1,0 +1,1 @@
+"""The vocabulary of the gateway: the values that everything else passes around. Imports nothing of ours but errors."""

@@ -1,0 +1,45 @@
+"""Who calls: accounts, and the API tokens that speak for them."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+WORKERS_AI_READ = "Workers AI Read"
+AI_GATEWAY_RUN = "AI Gateway Run"
+AI_GATEWAY_READ = "AI Gateway Read"
+AI_GATEWAY_WRITE = "AI Gateway Write"
+PERMISSIONS = (WORKERS_AI_READ, AI_GATEWAY_RUN, AI_GATEWAY_READ, AI_GATEWAY_WRITE)
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """`id` is 32 hexadecimal digits by custom; any path-safe text is taken. `created_at` in epoch seconds."""
+
+    id: str
+    name: str
+    created_at: float
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """An API token. Only `digest` (SHA-256 of the secret, hexadecimal) is kept: the secret has 256 random bits, so a
+    slow hash would add time and no safety. `gateways` and `models` None: all; a model may end in `*`.
+    Times in epoch seconds."""
+
+    id: str
+    account_id: str
+    name: str
+    digest: str
+    permissions: tuple[str, ...]
+    gateways: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    expires_on: float | None = None
+    created_at: float
+    revoked: bool = False
+
+    def live(self, now: float) -> bool:
+        return not self.revoked and (self.expires_on is None or now < self.expires_on)
+
+
+def digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,174 @@
+"""One request being served: the only mutable value on the path. What its row will say gathers here."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from isthmus.core.account import Token
+from isthmus.core.attempt import Target
+from isthmus.core.entry import End
+from isthmus.core.gateway import Gateway
+from isthmus.core.snapshot import Snapshot
+from isthmus.core.usage import Usage
+from isthmus.errors import GatewayError
+
+if TYPE_CHECKING:
+    from isthmus.core.request import Chat
+
+
+class ErrorWriter(Protocol):
+    """The part of a dialect that says no."""
+
+    @property
+    def name(self) -> str: ...
+
+    def write_error(self, error: GatewayError, request_id: str) -> bytes: ...
+
+
+class Fields(Protocol):
+    """A request body as it was sent (`wire.body.Body`)."""
+
+    data: bytes
+
+
+class Answer:
+    """What the caller was given, kept up to a bound: the first `bound` bytes, and the last pieces for what stands at
+    the end (usage). Pieces end at event boundaries, and the last two are kept whatever their size."""
+
+    __slots__ = ("_bound", "_head", "_tail", "_tail_size", "size")
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._head: list[bytes] = []
+        self._tail: deque[bytes] = deque()
+        self._tail_size = 0
+        self.size = 0
+
+    def add(self, piece: bytes) -> None:
+        if self.size + len(piece) <= self._bound and not self._tail:
+            self._head.append(piece)
+        else:
+            self._tail.append(piece)
+            self._tail_size += len(piece)
+            while self._tail_size > TAIL_BYTES and len(self._tail) > 2:
+                self._tail_size -= len(self._tail.popleft())
+        self.size += len(piece)
+
+    def head(self) -> bytes:
+        """The first bytes, up to the bound."""
+        head = b"".join(self._head)
+        if self._tail and len(head) < self._bound and self.size == len(head) + self._tail_size:
+            head += b"".join(self._tail)[: self._bound - len(head)]
+        return head
+
+    def known(self) -> bytes:
+        """All that is kept, with a hole in the middle where it was long."""
+        return b"".join((*self._head, *self._tail))
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One address that callers call. `dialect` None: the body decides (`/ai/run`). `errors` writes our refusals.
+    `enveloped`: whole answers are wrapped as `{"result": …, "success": true, …}`."""
+
+    request_type: str
+    dialect: str | None
+    errors: ErrorWriter
+    enveloped: bool = False
+    key_in_x_api_key: bool = False
+
+
+class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller's `cf-aig-*` headers ask for (data-plane 6.2), malformed ones left out."""
+
+    gateway_id: str | None = None
+    event_id: str | None = None
+    collect_log: bool | None = None
+    collect_log_payload: bool = True
+    metadata: str | None = None
+    request_timeout_seconds: float | None = None
+
+
+class Call:
+    """`id` names the request, its log row and (unless the caller sent one) its event. Times from `time`'s clocks."""
+
+    __slots__ = (
+        "account_id",
+        "answer",
+        "body",
+        "caller_left",
+        "chat",
+        "content_type",
+        "dialect",
+        "end",
+        "endpoint",
+        "error",
+        "event_id",
+        "finish_reason",
+        "first_byte_at",
+        "gateway",
+        "headers",
+        "id",
+        "lost",
+        "model",
+        "options",
+        "path",
+        "path_model",
+        "read",
+        "request_size",
+        "sent",
+        "snapshot",
+        "started_at",
+        "started_monotonic",
+        "status",
+        "stream",
+        "target",
+        "token",
+        "usage",
+    )
+
+    def __init__(
+        self, id: str, endpoint: Endpoint, account_id: str, path: str, headers: dict[bytes, bytes], snapshot: Snapshot
+    ) -> None:
+        self.id = id
+        self.endpoint = endpoint
+        self.account_id = account_id
+        self.path = path
+        self.headers = headers
+        self.snapshot = snapshot
+        self.options = NO_OPTIONS
+        self.event_id = id
+        self.started_at = time.time()
+        self.started_monotonic = time.monotonic()
+        self.path_model: str | None = None
+        self.read: Callable[[], Awaitable[bytes]] | None = None
+        self.token: Token | None = None
+        self.gateway: Gateway | None = None
+        # the request, known once it has been read
+        self.dialect = endpoint.dialect
+        self.body: Fields | None = None
+        self.sent = b""
+        self.request_size = 0
+        self.model = ""
+        self.stream = False
+        self.chat: Chat | None = None
+        # the answer, as far as it came
+        self.target: Target | None = None
+        self.status = 0
+        self.content_type: bytes | None = None
+        self.first_byte_at: float | None = None
+        self.usage: Usage | None = None
+        self.finish_reason: str | None = None
+        self.lost: tuple[str, ...] = ()
+        self.answer: Answer = Answer(0)
+        self.end: End | None = None
+        self.error: GatewayError | None = None
+        self.caller_left = False
+
+
+NO_OPTIONS = CallOptions()
+TAIL_BYTES = 64 * 1024

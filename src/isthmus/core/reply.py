@@ -1,0 +1,125 @@
+"""An answer on its way to the caller: status, headers, the frames still to come, and what to do when they are done."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
+
+from isthmus.core.event import Event
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Decoder(Protocol):
+    """A dialect's reader, as a frame sees it."""
+
+    def feed(self, data: bytes) -> list[Event]: ...
+
+    def close(self) -> list[Event]: ...
+
+
+class Frame:
+    """Bytes as they came, and what they mean, decoded when first asked for. A plain relay never asks.
+
+    The decoder has a memory: whoever asks for one frame's events asks for those of every frame of the answer, in
+    order, the last one (which has no bytes) included.
+    """
+
+    __slots__ = ("_decoder", "_events", "data", "last")
+
+    def __init__(self, data: bytes, decoder: Decoder, *, last: bool = False) -> None:
+        self.data = data
+        self.last = last
+        self._decoder = decoder
+        self._events: list[Event] | None = None
+
+    @property
+    def events(self) -> list[Event]:
+        if self._events is None:
+            self._events = self._decoder.close() if self.last else self._decoder.feed(self.data)
+        return self._events
+
+
+class Filter(Protocol):
+    """Takes out of a relayed stream what we asked for and the caller did not (`wire.protocol.Filter`)."""
+
+    taken: bytes
+
+    def feed(self, chunk: bytes) -> bytes: ...
+
+    def close(self) -> bytes: ...
+
+
+class Reply:
+    """What a handler gives back. `body` holds an answer that is complete and in the caller's dialect already (an
+    error, say); otherwise `frames` are pulled, once, by the egress alone.
+
+    `dialect` names what the frames are written in; `whole`: they make one JSON body, not a stream. `filter` applies
+    where the frames are relayed.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_closing",
+        "_done",
+        "body",
+        "content_type",
+        "dialect",
+        "filter",
+        "frames",
+        "headers",
+        "status",
+        "whole",
+    )
+
+    def __init__(
+        self,
+        status: int,
+        *,
+        content_type: bytes,
+        dialect: str,
+        whole: bool,
+        frames: AsyncIterator[Frame] | None = None,
+        body: bytes | None = None,
+    ) -> None:
+        self.status = status
+        self.headers: Headers = []
+        self.content_type = content_type
+        self.dialect = dialect
+        self.whole = whole
+        self.frames = frames
+        self.body = body
+        self.filter: Filter | None = None
+        self._closing: list[Callable[[], Awaitable[None]]] = []
+        self._done: list[Callable[[], None]] = []
+        self._closed = False
+
+    def through(self, change: Callable[[AsyncIterator[Frame]], AsyncIterator[Frame]]) -> None:
+        """Wraps the frames. A stage that looks at events, or alters them, does it here."""
+        if self.frames is not None:
+            self.frames = change(self.frames)
+
+    def when_closed(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """What holds the provider's connection gives it back here, whether or not a frame was ever read."""
+        self._closing.append(callback)
+
+    def when_done(self, callback: Callable[[], None]) -> None:
+        """Runs once, in the order added, before the caller is given the last byte of the answer: what it writes
+        is kept before anybody can have seen the end. Must not raise or wait."""
+        self._done.append(callback)
+
+    def done(self) -> None:
+        callbacks, self._done = self._done, []
+        for callback in callbacks:
+            callback()
+
+    async def aclose(self) -> None:
+        """Closes the provider's connection, then runs what is still to be done. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            for callback in self._closing:
+                await callback()
+        finally:
+            self.done()
