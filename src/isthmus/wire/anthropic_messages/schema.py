@@ -1,0 +1,228 @@
+"""Anthropic's Messages as types: what callers send, and what providers answer. Requests are read strictly, answers
+loosely, since a provider's oddity must not cost the caller the answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from isthmus.wire.unknown_fields import RequestReading
+
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+
+
+# --- requests -------------------------------------------------------------------------------------------------------
+
+
+class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Any content block: which fields it must have depends on `type`, and `request` says so with the field's path.
+
+    `citations` and `caller` come back in answers that a caller sends again; they say nothing to a model."""
+
+    type: str
+    text: str | None = None
+    source: dict[str, Any] | None = None
+    id: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = msgspec.Raw()
+    tool_use_id: str | None = None
+    content: str | tuple[Block, ...] | dict[str, Any] | None = None
+    is_error: bool | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+    citations: Any = None
+    caller: Any = None
+    cache_control: Any = None
+
+
+class RequestMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    role: Literal["user", "assistant", "system"]
+    content: str | tuple[Block, ...]
+
+
+class RequestTool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    type: str | None = None
+    name: str | None = None
+    description: str | None = None
+    input_schema: dict[str, Any] | None = None
+    strict: bool | None = None
+    cache_control: Any = None
+
+
+class RequestToolChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    type: Literal["auto", "any", "none", "tool"]
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
+
+
+class Thinking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    type: Literal["enabled", "disabled", "adaptive"]
+    budget_tokens: AtLeastOne | None = None
+
+
+class OutputFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    type: Literal["json_schema"]
+    schema: dict[str, Any]
+
+
+class OutputConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+    format: OutputFormat | None = None
+
+
+class Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    user_id: str | None = None
+
+
+class Request(msgspec.Struct, frozen=True):
+    """`output_format` is the beta's place for what is now `output_config.format`."""
+
+    model: str
+    max_tokens: AtLeastOne
+    messages: tuple[RequestMessage, ...]
+    system: str | tuple[Block, ...] | None = None
+    tools: tuple[RequestTool, ...] | None = None
+    tool_choice: RequestToolChoice | None = None
+    stop_sequences: tuple[str, ...] | None = None
+    temperature: Fraction | None = None
+    top_p: Fraction | None = None
+    top_k: int | None = None
+    metadata: Metadata | None = None
+    thinking: Thinking | None = None
+    output_config: OutputConfig | None = None
+    output_format: OutputFormat | None = None
+    stream: bool | None = None
+    cache_control: Any = None
+
+
+class LooseBlock(Block, frozen=True, forbid_unknown_fields=False):
+    content: str | tuple[LooseBlock, ...] | dict[str, Any] | None = None
+
+
+class LooseMessage(RequestMessage, frozen=True, forbid_unknown_fields=False):
+    content: str | tuple[LooseBlock, ...]
+
+
+class LooseTool(RequestTool, frozen=True, forbid_unknown_fields=False):
+    pass
+
+
+class LooseToolChoice(RequestToolChoice, frozen=True, forbid_unknown_fields=False):
+    pass
+
+
+class LooseThinking(Thinking, frozen=True, forbid_unknown_fields=False):
+    pass
+
+
+class LooseOutputFormat(OutputFormat, frozen=True, forbid_unknown_fields=False):
+    pass
+
+
+class LooseOutputConfig(OutputConfig, frozen=True, forbid_unknown_fields=False):
+    format: LooseOutputFormat | None = None
+
+
+class LooseMetadata(Metadata, frozen=True, forbid_unknown_fields=False):
+    pass
+
+
+class LooseRequest(Request, frozen=True, kw_only=True):
+    messages: tuple[LooseMessage, ...]
+    system: str | tuple[LooseBlock, ...] | None = None
+    tools: tuple[LooseTool, ...] | None = None
+    tool_choice: LooseToolChoice | None = None
+    metadata: LooseMetadata | None = None
+    thinking: LooseThinking | None = None
+    output_config: LooseOutputConfig | None = None
+    output_format: LooseOutputFormat | None = None
+
+
+REQUEST: RequestReading[Request] = RequestReading(Request, LooseRequest, {"service_tier": "auto", "speed": "standard"})
+
+
+# --- answers --------------------------------------------------------------------------------------------------------
+
+
+class AnsweredOutputDetails(msgspec.Struct, frozen=True):
+    thinking_tokens: int | float | None = None
+
+
+class AnsweredUsage(msgspec.Struct, frozen=True):
+    """Exclusive: cached tokens are not part of `input_tokens`."""
+
+    input_tokens: int | float | None = None
+    output_tokens: int | float | None = None
+    cache_read_input_tokens: int | float | None = None
+    cache_creation_input_tokens: int | float | None = None
+    output_tokens_details: AnsweredOutputDetails | None = None
+
+
+class AnsweredBlock(msgspec.Struct, frozen=True):
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = msgspec.Raw()
+
+
+class AnsweredError(msgspec.Struct, frozen=True):
+    type: str | None = None
+    message: str | None = None
+
+
+class AnsweredMessage(msgspec.Struct, frozen=True):
+    """A whole answer, or the head of a streamed one. A whole answer may be an error."""
+
+    type: str = ""
+    id: str | None = None
+    model: str | None = None
+    content: tuple[AnsweredBlock, ...] = ()
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    usage: AnsweredUsage | None = None
+    error: AnsweredError | None = None
+
+
+class Delta(msgspec.Struct, frozen=True):
+    """Of a content block, or of the message."""
+
+    type: str = ""
+    text: str | None = None
+    partial_json: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+
+
+class StreamEvent(msgspec.Struct, frozen=True):
+    """Any event of a stream: which fields it has depends on `type`."""
+
+    type: str = ""
+    index: int = 0
+    delta: Delta | None = None
+    content_block: AnsweredBlock | None = None
+    message: AnsweredMessage | None = None
+    usage: AnsweredUsage | None = None
+    error: AnsweredError | None = None
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """As much of an event as tells whether it concerns us."""
+
+    type: str = ""
+
+
+class MessageHead(msgspec.Struct, frozen=True):
+    """What a log row wants of a whole answer; its content is passed over."""
+
+    type: str = ""
+    model: str | None = None
+    stop_reason: str | None = None
+    usage: AnsweredUsage | None = None

@@ -1,0 +1,1 @@
+"""How answers are cut into frames on the wire."""

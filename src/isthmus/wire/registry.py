@@ -1,0 +1,23 @@
+"""Every dialect by the name that configuration, providers and routes call it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from isthmus.wire.anthropic_messages import DIALECT as ANTHROPIC_MESSAGES
+from isthmus.wire.openai_chat import OPENAI_CHAT, OPENAI_CHAT_COMPATIBLE
+from isthmus.wire.openai_responses import DIALECT as OPENAI_RESPONSES
+from isthmus.wire.protocol import Dialect
+from isthmus.wire.workers_ai import WORKERS_AI
+
+# Two names may be one dialect (`name`): a request in it is then relayed, not translated.
+DIALECTS: Mapping[str, Dialect] = MappingProxyType(
+    {
+        "openai_chat": OPENAI_CHAT,
+        "openai_chat_compatible": OPENAI_CHAT_COMPATIBLE,
+        "openai_responses": OPENAI_RESPONSES,
+        "anthropic_messages": ANTHROPIC_MESSAGES,
+        "workers_ai": WORKERS_AI,
+    }
+)
