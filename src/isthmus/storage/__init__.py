@@ -1,0 +1,1 @@
+"""Where configuration and records are kept, behind narrow protocols."""

@@ -1,0 +1,1 @@
+"""The durable stores, their SQL written once over a narrow `Database`."""
