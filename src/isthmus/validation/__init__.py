@@ -1,0 +1,1 @@
+"""Checks on what people write, wherever it comes in: by the API or in isthmus.toml."""

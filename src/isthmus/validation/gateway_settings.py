@@ -1,0 +1,148 @@
+"""Reads a gateway's settings as a caller sends them: whole (POST, PUT), as a change (PATCH), or from isthmus.toml, with
+every field checked for itself and then the rules that tie fields together (control-plane 3.1, 3.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+import msgspec
+from msgspec import UNSET, UnsetType, inspect, structs
+
+from isthmus.core.gateway import DEFAULT_SETTINGS, Dlp, GatewaySettings, Selector, SpendLimits, SpendRule
+from isthmus.core.ids import hexadecimal
+from isthmus.validation.fields import InvalidFields, Problem, missing, problems, type_of, unknown_key
+
+BODY = "body"
+READ_ONLY = frozenset({"id", "is_default", "declared", "created_at", "modified_at", "account_id", "account_tag"})
+"""Answers hold them, so a caller may send them back: no field to set, and nothing to remark on."""
+
+FIELD_NAMES = tuple(field.encode_name for field in structs.fields(GatewaySettings))
+RULE_ID_DIGITS = 8
+
+
+def read_settings(body: Mapping[str, object], prefix: tuple[str, ...] = (BODY,)) -> GatewaySettings:
+    """All settings; what the body leaves out is unset. Raises `InvalidFields` with every problem."""
+    found = list(_field_problems(body, prefix, complete=True))
+    return _built({name: body[name] for name in FIELD_NAMES if name in body}, found, prefix)
+
+
+def patch_settings(old: GatewaySettings, body: Mapping[str, object]) -> GatewaySettings:
+    """What the body leaves out is kept; null unsets an optional one, and switches off a required number."""
+    kept = {name: value for name, value in _plain(old).items() if name not in body}
+    given = {name: body[name] for name in FIELD_NAMES if name in body}
+    required = {field.encode_name for field in structs.fields(GatewaySettings) if field.required}
+    given = {name: value for name, value in given.items() if value is not None or name in required}
+    found = list(_field_problems(given, (BODY,), complete=False))
+    return _built(kept | given, found, (BODY,))
+
+
+def declared_settings(table: Mapping[str, object], prefix: tuple[str, ...]) -> GatewaySettings:
+    """From isthmus.toml: what is left out is as in a `default` that was made by itself."""
+    found = list(_field_problems(table, prefix, complete=False))
+    for name in table:
+        if name not in FIELD_NAMES:
+            found.append(Problem(path=(*prefix, name), message=unknown_key(name, FIELD_NAMES)))
+    given = {name: table[name] for name in FIELD_NAMES if name in table}
+    return _built(_plain(DEFAULT_SETTINGS) | given, found, prefix)
+
+
+def ignored_keys(body: Mapping[str, object]) -> list[str]:
+    """Keys that are no field of a gateway."""
+    return [key for key in body if key not in FIELD_NAMES and key not in READ_ONLY]
+
+
+def _field_problems(given: Mapping[str, object], prefix: tuple[str, ...], complete: bool) -> Iterator[Problem]:
+    for field in _described().fields:
+        place = (*prefix, field.encode_name)
+        if field.encode_name in given:
+            yield from problems(given[field.encode_name], field.type, place)
+        elif field.required and complete:
+            yield Problem(path=place, message=missing(field.type))
+
+
+@cache
+def _described() -> inspect.StructType:
+    """Made when first needed: it takes 2 ms, which neither every start nor every call shall."""
+    described = type_of(GatewaySettings)
+    assert isinstance(described, inspect.StructType)
+    return described
+
+
+def _built(values: dict[str, object], found: list[Problem], prefix: tuple[str, ...]) -> GatewaySettings:
+    if found:
+        raise InvalidFields(found)
+    settings = msgspec.convert(values, GatewaySettings)
+    found = [*_rule_problems(settings, prefix)]
+    if found:
+        raise InvalidFields(found)
+    return _with_rule_ids(settings)
+
+
+def _rule_problems(settings: GatewaySettings, prefix: tuple[str, ...]) -> Iterator[Problem]:
+    if isinstance(settings.dlp, Dlp):
+        yield from _dlp_problems(settings.dlp, (*prefix, "dlp"))
+    if isinstance(settings.spend_limits, SpendLimits):
+        yield from _spend_problems(settings.spend_limits, (*prefix, "spend_limits", "rules"))
+    for number, exporter in enumerate(settings.otel or ()):
+        if not exporter.url.startswith(("http://", "https://")):
+            yield Problem(path=(*prefix, "otel", str(number), "url"), message="Invalid url")
+
+
+def _dlp_problems(dlp: Dlp, path: tuple[str, ...]) -> Iterator[Problem]:
+    first = [name for name in ("action", "profiles") if getattr(dlp, name) is not UNSET]
+    if dlp.policies is not UNSET and first:
+        yield Problem(path=path, message="Give either 'action' and 'profiles', or 'policies', not both")
+    elif dlp.policies is UNSET and len(first) < 2:
+        for name in ("action", "profiles"):
+            if name not in first:
+                yield Problem(path=(*path, name), message="Required")
+
+
+def _spend_problems(limits: SpendLimits, path: tuple[str, ...]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for number, rule in enumerate(limits.rules):
+        place = (*path, str(number))
+        if isinstance(rule.id, str):
+            if rule.id in seen:
+                yield Problem(path=(*place, "id"), message=f"Another rule has the id '{rule.id}'")
+            seen.add(rule.id)
+        yield from _filter_problems(rule.model, (*place, "model"))
+        yield from _filter_problems(rule.provider, (*place, "provider"))
+        for key, selector in (rule.metadata or {}).items():
+            yield from _selector_problems(selector, (*place, "metadata", key))
+
+
+def _filter_problems(selector: Selector | UnsetType, path: tuple[str, ...]) -> Iterator[Problem]:
+    if isinstance(selector, UnsetType):
+        return
+    if selector.mode != "filter":
+        message = f"Invalid enum value. Expected 'filter', received '{selector.mode}'"
+        yield Problem(path=(*path, "mode"), message=message)
+    else:
+        yield from _selector_problems(selector, path)
+
+
+def _selector_problems(selector: Selector, path: tuple[str, ...]) -> Iterator[Problem]:
+    if selector.mode == "filter" and selector.values is UNSET:
+        yield Problem(path=(*path, "values"), message="Required")
+    if selector.mode == "partition" and selector.values is not UNSET:
+        yield Problem(path=(*path, "values"), message="'partition' takes no values")
+
+
+def _with_rule_ids(settings: GatewaySettings) -> GatewaySettings:
+    limits = settings.spend_limits
+    if not isinstance(limits, SpendLimits):
+        return settings
+    rules = tuple(_with_id(rule) for rule in limits.rules)
+    return structs.replace(settings, spend_limits=structs.replace(limits, rules=rules))
+
+
+def _with_id(rule: SpendRule) -> SpendRule:
+    return rule if isinstance(rule.id, str) else structs.replace(rule, id=hexadecimal(RULE_ID_DIGITS))
+
+
+def _plain(settings: GatewaySettings) -> dict[str, object]:
+    plain: dict[str, object] = msgspec.to_builtins(settings)
+    return plain
