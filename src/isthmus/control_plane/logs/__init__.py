@@ -1,0 +1,1 @@
+"""Logs: the calls of the API, the reading of their queries, and how a row is shown."""
