@@ -119,6 +119,7 @@ class Answer:
         if source is not None:
             self.error = faults.left_unread()
             source.abort()
+            self.wake(b"")  # another task may be waiting for a chunk
 
     def _take(self) -> bytes:
         unread = self.unread
