@@ -1,0 +1,1 @@
+"""The embedded local model: its weights, and the processes that serve them."""
