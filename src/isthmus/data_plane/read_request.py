@@ -1,0 +1,117 @@
+"""Reads the body, once and within its limit, and finds in it what routing wants to know: model, dialect, stream."""
+
+from __future__ import annotations
+
+import msgspec
+
+from isthmus.core.call import Call
+from isthmus.core.reply import Reply
+from isthmus.core.stage import Handler, Stage
+from isthmus.errors import Forbidden, InvalidRequest
+from isthmus.wire.body import Body
+
+MODEL_MAX_CHARACTERS = 256
+_JSON = (b"application/json", b"text/json")
+
+
+def read_request(log_body_bytes: int, bypass_platform_models: bool) -> Stage:
+    """`bypass_platform_models`: a `@cf/` model without a gateway header runs plainly, with no row (data-plane 3.1)."""
+
+    async def stage(call: Call, call_next: Handler) -> Reply:
+        assert call.read is not None
+        data = await call.read()
+        call.request_size = len(data)
+        call.sent = data[:log_body_bytes]
+        _check_type(call)
+        body = Body(data)
+        if call.endpoint.dialect is None:
+            body = _unwrapped(call, body)
+        else:
+            call.model = _model(body)
+        call.body = body
+        call.stream = _stream(body)
+        if call.dialect is None:
+            call.dialect = _run_dialect(call.model, body)
+            if call.dialect != "workers_ai" and "model" not in body:
+                body = call.body = Body(body.changed({"model": msgspec.json.encode(call.model)}))
+        _check_messages(body)
+        _check_scope(call)
+        if bypass_platform_models and call.options.gateway_id is None and call.model.startswith("@"):
+            call.gateway = None
+        return await call_next(call)
+
+    return stage
+
+
+def _check_type(call: Call) -> None:
+    content_type = call.headers.get(b"content-type")
+    if content_type is not None and content_type.partition(b";")[0].strip().lower() not in _JSON:
+        raise InvalidRequest("Send the body as JSON, with `content-type: application/json`.", status=415)
+    encoding = call.headers.get(b"content-encoding", b"identity")
+    if encoding.lower() != b"identity":
+        raise InvalidRequest("Send the body without a content-encoding.", status=415)
+
+
+def _model(body: Body) -> str:
+    model = body.value("model")
+    if model is None:
+        raise InvalidRequest("`model` is required.", code=7001, param="model")
+    return _named(model)
+
+
+def _named(model: object) -> str:
+    if not isinstance(model, str) or not model:
+        raise InvalidRequest("`model` must be a string such as openai/gpt-5.5.", code=7001, param="model")
+    if len(model) > MODEL_MAX_CHARACTERS:
+        raise InvalidRequest(f"`model` is longer than {MODEL_MAX_CHARACTERS} characters.", code=7001, param="model")
+    return model
+
+
+def _stream(body: Body) -> bool:
+    stream = body.value("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise InvalidRequest("`stream` must be true or false.", code=7001, param="stream")
+    return bool(stream)
+
+
+def _unwrapped(call: Call, body: Body) -> Body:
+    """`/ai/run`: with the model in the path the body is the model's input; without, `{model, input, options}`."""
+    if call.path_model is not None:
+        call.model = _named(call.path_model)
+        return body
+    call.model = _model(body)
+    given = body.fields.get("input")
+    if given is None:
+        raise InvalidRequest("`input` is required: the model's own input, an object.", code=7001, param="input")
+    if bytes(memoryview(given)[:1]) != b"{":
+        raise InvalidRequest("`input` must be an object.", code=7001, param="input")
+    inner = Body(bytes(given))
+    if "stream" in body and "stream" not in inner:
+        inner = Body(inner.changed({"stream": bytes(body.fields["stream"])}))
+    return inner
+
+
+def _run_dialect(model: str, body: Body) -> str:
+    """What an `/ai/run` model speaks (data-plane 4.2): Anthropic's its own messages, platform models the native form,
+    others chat; all but Anthropic's take a Responses `input`."""
+    lower = model.lower()
+    if lower.startswith("anthropic/"):
+        return "anthropic_messages"
+    if "input" in body and "messages" not in body and "prompt" not in body:
+        return "openai_responses"
+    return "workers_ai" if lower.startswith("@") else "openai_chat"
+
+
+def _check_messages(body: Body) -> None:
+    messages = body.fields.get("messages")
+    if messages is not None and len(memoryview(messages)) < 8 and body.value("messages") == []:
+        raise InvalidRequest("`messages` must hold at least one message.", code=7001, param="messages")
+
+
+def _check_scope(call: Call) -> None:
+    allowed = call.token.models if call.token is not None else None
+    if allowed is None:
+        return
+    name = call.model.lower()
+    if not any(name == rule or (rule.endswith("*") and name.startswith(rule[:-1])) for rule in map(str.lower, allowed)):
+        raise Forbidden("This token may not use this model.", param="model")

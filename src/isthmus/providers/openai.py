@@ -1,0 +1,25 @@
+"""OpenAI: chat completions and responses, both native."""
+
+from __future__ import annotations
+
+import re
+
+from isthmus.providers.provider import TRACING, Provider
+
+# Catalogue names may spell a version with a hyphen (`gpt-5-5`); OpenAI's own have a dot. A date (`gpt-4-0613`) has
+# more than one digit there and stays.
+_HYPHENATED = re.compile(r"^(gpt-\d)-(\d)(?=$|-)")
+
+
+def wire_name(model: str) -> str:
+    return _HYPHENATED.sub(r"\1.\2", model.lower())
+
+
+OPENAI = Provider(
+    slug="openai",
+    base_url="https://api.openai.com/v1/",
+    paths={"openai_chat": "chat/completions", "openai_responses": "responses"},
+    credential_variable="OPENAI_API_KEY",
+    forward=((b"openai-beta", None), *TRACING),
+    wire_name=wire_name,
+)
