@@ -1,0 +1,1 @@
+"""What the operator types after `isthmus`: one module a command, each with `add_arguments` and `run`."""
