@@ -1,0 +1,117 @@
+"""The rows of the table: which system is asked what, in which dialect, and which row it is compared with."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from bench import answers
+from bench.systems.peers import Peer
+from bench.systems.server import Server
+from bench.systems.stack import ACCOUNT_ID, API_TOKEN
+
+
+class Kind(StrEnum):
+    """How the answer travels: one body, or a stream of events."""
+
+    JSON = "JSON"
+    SSE = "SSE"
+
+
+class Dialect(StrEnum):
+    """What the caller speaks."""
+
+    CHAT = "chat completions"
+    MESSAGES = "messages"
+
+
+_PEER_STRETCH = 4.0  # some answer a few dozen requests a second
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One request asked over and over of one server. `baseline`: a row that others are compared with. `stretch`: it is
+    measured so many times as long."""
+
+    name: str
+    server: Server
+    path: str
+    body: bytes
+    kind: Kind
+    dialect: Dialect = Dialect.CHAT
+    headers: dict[str, str] = {}
+    baseline: bool = False
+    stretch: float = 1.0
+
+
+_OPENAI_PATH = "/v1/chat/completions"
+_REST = f"/client/v4/accounts/{ACCOUNT_ID}/ai/v1"
+_OPENAI = "openai/gpt-5.5"
+_ANTHROPIC = "anthropic/claude-haiku-4.5"
+_KEY = {"Authorization": f"Bearer {API_TOKEN}"}
+
+
+def plain_rows(name: str, server: Server) -> list[Row]:
+    """The upstream itself, or a proxy that does nothing: one row of each kind."""
+    return [
+        Row(
+            name=f"{name}, {kind}",
+            server=server,
+            path=_OPENAI_PATH,
+            body=answers.chat_request(answers.OPENAI_MODEL, stream=kind is Kind.SSE),
+            kind=kind,
+            headers={"Authorization": "Bearer upstream"},
+            baseline=True,
+        )
+        for kind in Kind
+    ]
+
+
+ISTHMUS_ROWS = {
+    "json": "isthmus, JSON relayed",
+    "sse": "isthmus, SSE relayed",
+    "messages": "isthmus, SSE translated: messages at openai",
+    "anthropic": "isthmus, SSE translated: chat at anthropic",
+}
+
+
+def isthmus_rows(server: Server) -> dict[str, Row]:
+    """Everything on: the key is checked, the gateway and its limits apply, each call is logged with its bodies."""
+    chat = Row(
+        name=ISTHMUS_ROWS["json"],
+        server=server,
+        path=f"{_REST}/chat/completions",
+        body=answers.chat_request(_OPENAI, stream=False),
+        kind=Kind.JSON,
+        headers=_KEY,
+    )
+    change = msgspec.structs.replace
+    stream = change(chat, kind=Kind.SSE, body=answers.chat_request(_OPENAI, stream=True))
+    rows = {
+        "json": chat,
+        "sse": stream,
+        "messages": change(
+            stream,
+            path=f"{_REST}/messages",
+            body=answers.messages_request(_OPENAI, stream=True),
+            dialect=Dialect.MESSAGES,
+        ),
+        "anthropic": change(stream, body=answers.chat_request(_ANTHROPIC, stream=True)),
+    }
+    return {key: change(row, name=ISTHMUS_ROWS[key]) for key, row in rows.items()}
+
+
+def peer_rows(peer: Peer, server: Server) -> list[Row]:
+    """Another gateway, relaying both kinds."""
+    return [
+        Row(
+            name=f"{peer.name}, {kind}",
+            server=server,
+            path=peer.chat_path,
+            body=answers.chat_request(answers.OPENAI_MODEL, stream=kind is Kind.SSE),
+            kind=kind,
+            headers=dict(peer.headers),
+            stretch=_PEER_STRETCH,
+        )
+        for kind in Kind
+    ]
