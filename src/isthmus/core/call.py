@@ -38,21 +38,24 @@ class Fields(Protocol):
 
 class Answer:
     """What the caller was given, kept up to a bound: the first `bound` bytes, and the last pieces for what stands at
-    the end (usage). Pieces end at event boundaries, and the last two are kept whatever their size."""
+    the end (usage). Pieces end at event boundaries; the first and the last two are kept whatever their size."""
 
-    __slots__ = ("_bound", "_head", "_tail", "_tail_size", "size")
+    __slots__ = ("_bound", "_cut", "_head", "_tail", "_tail_size", "size")
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
         self._head: list[bytes] = []
+        self._cut = b""  # as much of the piece after `_head` as is within the bound
         self._tail: deque[bytes] = deque()
         self._tail_size = 0
         self.size = 0
 
     def add(self, piece: bytes) -> None:
-        if self.size + len(piece) <= self._bound and not self._tail:
+        if not self._tail and (self.size + len(piece) <= self._bound or not self._head):
             self._head.append(piece)
         else:
+            if not self._tail:
+                self._cut = piece[: max(0, self._bound - self.size)]
             self._tail.append(piece)
             self._tail_size += len(piece)
             while self._tail_size > TAIL_BYTES and len(self._tail) > 2:
@@ -61,10 +64,7 @@ class Answer:
 
     def head(self) -> bytes:
         """The first bytes, up to the bound."""
-        head = b"".join(self._head)
-        if self._tail and len(head) < self._bound and self.size == len(head) + self._tail_size:
-            head += b"".join(self._tail)[: self._bound - len(head)]
-        return head
+        return (b"".join(self._head) + self._cut)[: self._bound]
 
     def known(self) -> bytes:
         """All that is kept, with a hole in the middle where it was long."""

@@ -60,6 +60,13 @@ def note(call: Call, error: GatewayError) -> None:
         call.status = error.status
 
 
+def break_off(call: Call, error: GatewayError) -> None:
+    """The same where the caller has part of the answer: however the provider failed, it stopped in the middle."""
+    note(call, error)
+    if isinstance(error, UpstreamError):
+        call.end = "interrupted"
+
+
 def _end(error: GatewayError) -> End:
     if isinstance(error, CallerLeft):
         return "caller_left"

@@ -11,7 +11,10 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Decoder(Protocol):
-    """A dialect's reader, as a frame sees it."""
+    """A dialect's reader, as a frame sees it (`wire.protocol.Reader`)."""
+
+    @property
+    def ended(self) -> bool: ...
 
     def feed(self, data: bytes) -> list[Event]: ...
 
@@ -38,6 +41,11 @@ class Frame:
         if self._events is None:
             self._events = self._decoder.close() if self.last else self._decoder.feed(self.data)
         return self._events
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer's last event was among those asked for so far."""
+        return self._decoder.ended
 
 
 class Filter(Protocol):

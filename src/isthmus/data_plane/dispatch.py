@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 
 import msgspec
 
 from isthmus.core.attempt import Attempt, Located, Target
 from isthmus.core.call import Call
-from isthmus.core.event import Event, Failed
+from isthmus.core.event import Event, Failed, Started, UsageReported
 from isthmus.core.reply import Decoder, Frame, Reply
 from isthmus.core.request import Chat
 from isthmus.errors import InvalidRequest, Malformed, Native, Unavailable, UpstreamError
 from isthmus.providers.constrained_tools import CalledTools, constrain
+from isthmus.providers.provider import TRACING
 from isthmus.transport.protocol import Timeouts, Transport, UpstreamRequest, UpstreamResponse
 from isthmus.wire.body import Body
 from isthmus.wire.protocol import Dialect, Filter, Reader
@@ -25,6 +27,9 @@ ERROR_MAX_BYTES = 1024 * 1024
 
 # What of a provider's answer head goes on to the caller.
 _PASSED_ON = frozenset((b"x-request-id", b"request-id", b"openai-processing-ms", b"x-should-retry"))
+
+# What of a caller's head goes along whatever the provider speaks.
+_TRACING = frozenset(name for name, _ in TRACING)
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +83,7 @@ class Dispatcher:
             assert isinstance(call.body, Body)
             chat = call.chat = self._dialects[call.dialect or ""].read_request(call.body)
         constrained = None
-        if target.constrain_tools and chat.tools:
+        if target.constrain_tools:
             constrained = chat
             chat = constrain(chat)
         written = dialect.write_request(chat, target.model)
@@ -89,7 +94,7 @@ class Dispatcher:
         headers = located.headers
         same = self._dialects[target.dialect].name == call.dialect
         for name, otherwise in target.forward:
-            value = call.headers.get(name, otherwise) if same else otherwise
+            value = call.headers.get(name, otherwise) if same or name in _TRACING else otherwise
             if value is not None:
                 headers = (*headers, (name, value))
         timeouts = self._timeouts
@@ -120,7 +125,8 @@ class Dispatcher:
         call.first_byte_at = time.monotonic()
         reply = Reply(200, content_type=content_type, dialect=dialect.name, whole=not streamed)
         opening = Frame(first, reader)
-        if streamed and b'"error"' in first:
+        # Responses say `"error":null` where there is none: nothing to decode the frame for.
+        if streamed and first.count(b'"error"') > first.count(b'"error":null'):
             _raise_failure(opening)
         reply.frames = _Frames(opening, chunks, reader)
         reply.filter = prepared.filter
@@ -138,11 +144,12 @@ class Dispatcher:
             return Malformed(f"The provider {target.provider} answered with a redirect ({status}).")
         parts: list[bytes] = []
         size = 0
-        async for chunk in response.chunks():
-            parts.append(chunk)
-            size += len(chunk)
-            if size > ERROR_MAX_BYTES:
-                break
+        with suppress(UpstreamError):  # the status is told all the same
+            async for chunk in response.chunks():
+                parts.append(chunk)
+                size += len(chunk)
+                if size > ERROR_MAX_BYTES:
+                    break
         body = b"".join(parts)
         await response.aclose()
         if status == 401:
@@ -169,6 +176,10 @@ class _LateReader:
         self._whole = whole
         self._reader: Reader | None = None
 
+    @property
+    def ended(self) -> bool:
+        return self._reader is not None and self._reader.ended
+
     def feed(self, data: bytes) -> list[Event]:
         if self._reader is None:
             self._reader = self._dialect.reader(self._whole)
@@ -188,6 +199,10 @@ class _ToolReader:
     def __init__(self, reader: Decoder, called: CalledTools) -> None:
         self._reader = reader
         self._called = called
+
+    @property
+    def ended(self) -> bool:
+        return self._reader.ended
 
     def feed(self, data: bytes) -> list[Event]:
         return [made for event in self._reader.feed(data) for made in self._called.feed(event)]
@@ -233,9 +248,11 @@ def _is_stream(target: Target, content_type: bytes) -> bool:
 
 def _raise_failure(opening: Frame) -> None:
     """A stream that begins with an error is no answer yet: it can still be refused, or tried elsewhere."""
-    events = opening.events
-    if events and isinstance(events[0], Failed):
-        raise events[0].error
+    for event in opening.events:
+        if isinstance(event, Failed):
+            raise event.error
+        if not isinstance(event, Started | UsageReported):
+            return
 
 
 def _retry_after(response: UpstreamResponse) -> float | None:

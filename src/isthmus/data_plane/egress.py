@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 
 from isthmus.core.call import Answer, Call
@@ -12,9 +13,11 @@ from isthmus.data_plane.outgoing import Outgoing, RelayedStream, RelayedWhole, W
 from isthmus.data_plane.send import Caller, EgressLimits, send_refusal, send_whole
 from isthmus.data_plane.shape import shaped
 from isthmus.data_plane.stream import Stream
-from isthmus.errors import GatewayError, Malformed
+from isthmus.errors import GatewayError, InternalError, Malformed
 from isthmus.wire.body import Body
 from isthmus.wire.protocol import Dialect
+
+logger = logging.getLogger("isthmus")
 
 
 class Egress:
@@ -39,9 +42,11 @@ class Egress:
                 await self._collect(call, reply, outgoing, caller)
         except asyncio.CancelledError:
             if call.end is None:
+                failure = None
                 if outgoing is not None:
                     outgoing.settle()
-                note(call, cut_short(call))
+                    failure = outgoing.failure
+                note(call, failure or cut_short(call))  # who was told of an error leaves because of it
             raise
         finally:
             await reply.aclose()
@@ -62,6 +67,10 @@ class Egress:
         except GatewayError as error:
             await send_refusal(call, reply, error, caller)
             return
+        except Exception:
+            logger.exception("call %s failed in its answer", call.id)
+            await send_refusal(call, reply, InternalError("The gateway failed to write this answer."), caller)
+            return
         assert call.target is not None
         call.end = "completed"
         reply.content_type = outgoing.content_type or reply.content_type
@@ -76,5 +85,7 @@ class Egress:
             if size > self._limits.answer_max_bytes:
                 raise Malformed(f"The provider's answer is over {self._limits.answer_max_bytes} bytes.")
             parts.append(outgoing.write(frame))
+            if outgoing.ended:  # a stream, gathered: its provider need not have closed it
+                break
         parts.append(outgoing.close())
         return b"".join(parts)

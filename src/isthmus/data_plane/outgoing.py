@@ -14,9 +14,11 @@ from isthmus.core.call import Call
 from isthmus.core.event import Event, Failed, Finished, Started, UsageReported
 from isthmus.core.reply import Frame
 from isthmus.core.request import Chat
-from isthmus.errors import GatewayError, Interrupted
-from isthmus.wire.framing.sse import EventCut
+from isthmus.errors import GatewayError, Interrupted, Malformed
+from isthmus.wire.framing.sse import DONE, EventCut, ServerSentEvents
 from isthmus.wire.protocol import Dialect, Filter
+
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Outgoing(Protocol):
@@ -63,14 +65,15 @@ class RelayedStream:
 
     def close(self) -> bytes:
         rest = self._cut.close()
-        # An event without its blank line is complete if it is the last one, as some providers end; else it was cut.
-        if rest and not self._dialect.stream_ended(rest + b"\n\n"):
+        # Some providers leave out the blank line after their last event. Half an event must not go out: what follows
+        # it would belong to it.
+        if rest and not (self.ended or _is_whole(rest)):
             rest = b""
         rest = self._passed(rest)
         if self._filter is not None:
             rest += self._filter.close()
         if not self.ended:
-            self.settle()
+            self._settle(rest)
             if self._call.finish_reason is None and self.failure is None:
                 raise Interrupted("The provider stopped in the middle of its answer.")
             self.ended = True
@@ -81,8 +84,11 @@ class RelayedStream:
         return self._dialect.writer(False, Chat(model=self._call.model, messages=())).write(Failed(error=error))
 
     def settle(self) -> None:
+        self._settle(b"")
+
+    def _settle(self, rest: bytes) -> None:
         call = self._call
-        known = call.answer.known()
+        known = call.answer.known() + rest
         if self._filter is not None:
             known += self._filter.taken
         summary = self._dialect.summarize(known, False)
@@ -97,6 +103,18 @@ class RelayedStream:
         if not self.ended:
             self.ended = self._dialect.stream_ended(data)
         return data if self._filter is None else self._filter.feed(data)
+
+
+def _is_whole(event: bytes) -> bool:
+    """Whether an event that lacks its blank line lacks nothing else."""
+    frames = ServerSentEvents()
+    try:
+        for _, data in frames.feed(event) + frames.close():
+            if data != DONE:
+                msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 class RelayedWhole:
@@ -122,6 +140,8 @@ class RelayedWhole:
         summary = self._dialect.summarize(body, True)
         self._call.usage = summary.usage
         self._call.finish_reason = summary.finish_reason
+        if summary.finish_reason is None:
+            self._check(body, summary.failed)
         return body
 
     def fail(self, error: GatewayError) -> bytes:
@@ -129,6 +149,18 @@ class RelayedWhole:
 
     def settle(self) -> None:
         """`close` has."""
+
+    def _check(self, body: bytes, failed: bool) -> None:
+        """What gives no reason for its end may be no answer at all. One that gives it has been decoded."""
+        try:
+            _decode_object(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Malformed(f"The provider's answer is not a JSON object: {error}.") from None
+        if failed:
+            reader = self._dialect.reader(True)
+            for event in reader.feed(body) + reader.close():
+                if isinstance(event, Failed):
+                    raise event.error
 
 
 class Written:
@@ -143,11 +175,18 @@ class Written:
         self.keep_alive = dialect.keep_alive
         self._call = call
         self._writer = dialect.writer(not call.stream, chat)
+        self._started = False
 
     def write(self, frame: Frame) -> bytes:
-        return b"".join([self._written(event) for event in frame.events])
+        if self.ended:
+            return b""
+        data = b"".join([self._written(event) for event in frame.events])
+        return data + self.close() if frame.ended else data
 
     def close(self) -> bytes:
+        """The provider's last event ends the answer, whether or not it then ends its stream."""
+        if self.ended:
+            return b""
         self.ended = True
         return self._writer.close()
 
@@ -160,6 +199,7 @@ class Written:
     def _written(self, event: Event) -> bytes:
         call = self._call
         if isinstance(event, Started):
+            self._started = True
             target = call.target
             model = event.model if target is None or target.relay else target.name
             created = event.created or int(call.started_at)
@@ -170,5 +210,8 @@ class Written:
         elif isinstance(event, Finished):
             call.finish_reason = event.reason
         elif isinstance(event, Failed):
-            raise event.error
+            if not (self.streams and self._started):
+                raise event.error
+            self.failure = event.error
+            self.ended = True
         return self._writer.write(event)

@@ -93,8 +93,10 @@ def _unwrapped(call: Call, body: Body) -> Body:
 
 def _run_dialect(model: str, body: Body) -> str:
     """What an `/ai/run` model speaks (data-plane 4.2): Anthropic's its own messages, platform models the native form,
-    others chat; all but Anthropic's take a Responses `input`."""
+    others chat; all but Anthropic's take a Responses `input`. A bare text to go on from has the native form only."""
     lower = model.lower()
+    if bytes(memoryview(body.fields.get("prompt", msgspec.Raw()))[:1]) == b'"' and "messages" not in body:
+        return "workers_ai"
     if lower.startswith("anthropic/"):
         return "anthropic_messages"
     if "input" in body and "messages" not in body and "prompt" not in body:

@@ -7,7 +7,7 @@ import logging
 import time
 
 from isthmus.core.call import Call
-from isthmus.core.refusal import note
+from isthmus.core.refusal import break_off
 from isthmus.core.reply import Reply
 from isthmus.data_plane.outgoing import Outgoing
 from isthmus.data_plane.send import Caller, EgressLimits, head, send_refusal
@@ -55,7 +55,13 @@ class Stream:
         try:
             async for frame in reply.frames:
                 data = outgoing.write(frame)
-                if data:
+                if not data:
+                    continue
+                if self._begun and not outgoing.ended:  # nearly always: `_pass` without its questions
+                    call.answer.add(data)
+                    self._last_sent = time.monotonic()
+                    await self._caller.pass_on(data)
+                else:
                     await self._pass(data)
             await self._pass(outgoing.close(), final=True)
         except GatewayError as error:
@@ -87,7 +93,7 @@ class Stream:
         if self._outgoing.failure is None:
             self._call.end = "completed"
         else:
-            note(self._call, self._outgoing.failure)
+            break_off(self._call, self._outgoing.failure)
         self._reply.done()
         if self._background is not None:
             self._background.cancel()
@@ -108,7 +114,7 @@ class Stream:
             return
         data = b""
         if not self._settled:
-            note(self._call, error)
+            break_off(self._call, error)
             data = self._outgoing.fail(error)
             self._call.answer.add(data)
             self._reply.done()

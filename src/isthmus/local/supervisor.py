@@ -69,7 +69,13 @@ class LocalModels:
             raise unavailable(name, STOPPING)
         if seat.starting is None:
             seat.starting = asyncio.create_task(self._start(name, seat))
-        outcome = await asyncio.shield(seat.starting)
+        starting = seat.starting
+        try:
+            outcome = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            if starting.cancelled():  # by aclose: not we ourselves were cancelled
+                raise unavailable(name, STOPPING) from None
+            raise
         if isinstance(outcome, str):
             raise unavailable(name, outcome, self._retry_after(seat))
         return outcome
@@ -100,8 +106,6 @@ class LocalModels:
             self._strike(seat, str(error), self._limits.backoff_seconds)
             log.warning("local model %s did not start: %s", name, error)
             return f"its process did not start ({error})"
-        except asyncio.CancelledError:  # by aclose, and by nobody else
-            return STOPPING
         finally:
             seat.starting = None
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from isthmus.providers.provider import TRACING, Provider
+
+# `claude-haiku-4-5`, `claude-3-5-sonnet-20241022`: a date has more digits.
+_HYPHENATED = re.compile(r"(?<=-)(\d{1,2})-(\d{1,2})(?=$|-)")
 
 
 def wire_name(model: str) -> str:
     """Anthropic spells versions with hyphens (`claude-haiku-4-5`); catalogue names have dots."""
     return model.lower().replace(".", "-")
+
+
+def catalogue_name(model: str) -> str:
+    return _HYPHENATED.sub(r"\1.\2", model.lower())
 
 
 ANTHROPIC = Provider(
@@ -18,4 +27,5 @@ ANTHROPIC = Provider(
     credential_variable="ANTHROPIC_API_KEY",
     forward=((b"anthropic-version", b"2023-06-01"), (b"anthropic-beta", None), *TRACING),
     wire_name=wire_name,
+    catalogue_name=catalogue_name,
 )

@@ -40,7 +40,7 @@ class ModelTable:
             raise NotFound(
                 f"Model not found: {name[:200]}. Name it author/model, such as openai/gpt-5.5, or @cf/author/model."
             )
-        return provider.target(model, f"{provider.slug}/{model}", dialect)
+        return provider.target(model, f"{provider.slug}/{provider.catalogue_name(model)}", dialect)
 
     def _platform_target(self, name: str, dialect: str) -> Target:
         row = self._platform.get(name)

@@ -22,4 +22,5 @@ OPENAI = Provider(
     credential_variable="OPENAI_API_KEY",
     forward=((b"openai-beta", None), *TRACING),
     wire_name=wire_name,
+    catalogue_name=wire_name,
 )

@@ -25,8 +25,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     `variants` names for a dialect the registry's way of writing it that suits this provider (`openai_chat_compatible`).
     `credential_variable` is the environment's usual name for its key. `forward` is data-plane 2.3's allow-list for it.
-    `wire_name` makes of a catalogue name the provider's own. `needs_credential` False: a server of the operator's that
-    may ask for none.
+    `wire_name` makes of a catalogue name the provider's own, `catalogue_name` of its other spellings the one that log
+    rows have. `needs_credential` False: a server of the operator's that may ask for none.
     """
 
     slug: str
@@ -39,6 +39,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     needs_credential: bool = True
     forward: tuple[tuple[bytes, bytes | None], ...] = TRACING
     wire_name: Callable[[str], str] = as_named
+    catalogue_name: Callable[[str], str] = as_named
     allow_private_address: bool = False
 
     def target(self, model: str, name: str, dialect: str) -> Target:

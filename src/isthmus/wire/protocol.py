@@ -17,7 +17,11 @@ from isthmus.wire.body import Body
 
 
 class Reader(Protocol):
-    """A provider's answer, chunk by chunk, to events. One reader an answer."""
+    """A provider's answer, chunk by chunk, to events. One reader an answer. `ended`: the event after which a stream
+    says no more has been read."""
+
+    @property
+    def ended(self) -> bool: ...
 
     def feed(self, data: bytes) -> list[Event]: ...
 

@@ -31,6 +31,14 @@ def openai_error_type(status: int) -> str:
     return "permission_denied" if status == 403 else error_type(status)
 
 
+def stated_error(status: int, message: str, *, kind: str | None = None, param: str | None = None) -> UpstreamError:
+    """An error where an answer should be: with status 200, or inside a stream. One about the credential is about the
+    installation's, not the caller's; and providers quote parts of it."""
+    if status == 401:
+        return Unavailable("The provider refused this installation's credential.", status=503)
+    return upstream_error(status, message, kind=kind, param=param)
+
+
 def upstream_error(
     status: int,
     message: str,

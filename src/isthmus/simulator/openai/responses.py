@@ -184,7 +184,7 @@ def _outcome(draft: Draft, items: list[dict[str, Any]], tokens: tuple[int, int])
         "output": items,
         "usage": {
             "input_tokens": tokens[0],
-            "input_tokens_details": {"cached_tokens": tokens[1]},
+            "input_tokens_details": {"cached_tokens": tokens[1], "cache_write_tokens": 0},
             "output_tokens": draft.output_tokens,
             "output_tokens_details": {"reasoning_tokens": draft.reasoning_tokens},
             "total_tokens": tokens[0] + draft.output_tokens,

@@ -21,8 +21,8 @@ class DrainLimits(msgspec.Struct, frozen=True, kw_only=True):
     """`gather_seconds`: how long the first record of a group waits for others. The rest bounds a group's size, the
     time between two tries while the database is out, and the time that closing may take."""
 
-    gather_seconds: float = 0.05
-    group_bytes: int = 1024 * 1024
+    gather_seconds: float = 0.2
+    group_bytes: int = 4 * 1024 * 1024
     retry_first_seconds: float = 0.1
     retry_last_seconds: float = 5.0
     close_seconds: float = 10.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from isthmus.errors import GatewayError, UpstreamError
+from isthmus.wire import statuses
 from isthmus.wire.anthropic_messages.schema import AnsweredError
 from isthmus.wire.statuses import error_type, upstream_error
 
@@ -57,7 +58,8 @@ def stated_error(error: AnsweredError | None) -> UpstreamError:
     """An error where an answer should be: inside a stream, or with status 200."""
     kind = error.type if error else None
     message = (error.message if error else None) or "The provider reported an error."
-    return upstream_error(_STATUS_OF_TYPE.get(kind or "", _UNKNOWN_STATUS), message[:MESSAGE_MAX_CHARS], kind=kind)
+    status = _STATUS_OF_TYPE.get(kind or "", _UNKNOWN_STATUS)
+    return statuses.stated_error(status, message[:MESSAGE_MAX_CHARS], kind=kind)
 
 
 def write_error(error: GatewayError, request_id: str | None) -> bytes:

@@ -33,7 +33,7 @@ _decode_message = msgspec.json.Decoder(schema.AnsweredMessage).decode
 
 
 class StreamReader:
-    __slots__ = ("_calls", "_ended", "_finished", "_frames", "_silent", "_usage")
+    __slots__ = ("_calls", "_finished", "_frames", "_silent", "_usage", "ended")
 
     def __init__(self) -> None:
         self._frames = ServerSentEvents()
@@ -41,21 +41,21 @@ class StreamReader:
         self._calls: dict[int, int] = {}  # block index → call index: other blocks count there too
         self._silent: set[int] = set()  # calls whose arguments have not begun
         self._finished = False
-        self._ended = False
+        self.ended = False
 
     def feed(self, data: bytes) -> list[Event]:
         return self._events(self._frames.feed(data))
 
     def close(self) -> list[Event]:
         events = self._events(self._frames.close())
-        if not self._ended:
+        if not self.ended:
             raise Interrupted("The provider stopped in the middle of its answer.")
         return events
 
     def _events(self, frames: list[tuple[bytes, bytes]]) -> list[Event]:
         events: list[Event] = []
         for name, data in frames:
-            if self._ended:
+            if self.ended:
                 break
             if name == b"ping" or data == DONE:
                 continue
@@ -81,10 +81,10 @@ class StreamReader:
         elif kind == "message_stop":
             if not self._finished:
                 events.append(Finished(reason="stop"))
-            self._ended = True
+            self.ended = True
         elif kind == "error":
             events.append(Failed(error=stated_error(event.error)))
-            self._ended = True
+            self.ended = True
 
     def _start(self, message: schema.AnsweredMessage, events: list[Event]) -> None:
         usage = None if message.usage is None else self._usage.update(message.usage)
@@ -142,6 +142,7 @@ class StreamReader:
 
 class WholeReader:
     __slots__ = ("_chunks", "_size")
+    ended = False
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []

@@ -109,7 +109,7 @@ class EventCut:
             if not self._parts:
                 return chunk
             return self._taken(chunk, len(chunk))
-        end = _last_event_end(chunk, self._parts[-1][-3:] if self._parts else b"")
+        end = _last_event_end(chunk, self._before())
         if end > 0 or self._size + len(chunk) > EVENT_MAX_BYTES:
             return self._taken(chunk, end if end > 0 else len(chunk))
         if chunk:
@@ -120,6 +120,11 @@ class EventCut:
     def close(self) -> bytes:
         """The part of an event that was still waiting."""
         return self._taken(b"", 0)
+
+    def _before(self) -> bytes:
+        """The last three bytes that wait: so many of an event's end may have come already, each by itself."""
+        before = self._parts[-1][-3:] if self._parts else b""
+        return before if len(before) == 3 else b"".join(self._parts[-3:])[-3:]
 
     def _taken(self, chunk: bytes, end: int) -> bytes:
         whole = b"".join((*self._parts, chunk[:end]))
@@ -138,7 +143,7 @@ def _last_event_end(chunk: bytes, before: bytes) -> int:
     window = before + chunk
     end = 0
     for match in _EVENT_END.finditer(window):
-        end = match.end()
-    # Where it ends in CR, an LF that belongs to the same line end may follow: it then is an empty line, which is
-    # harmless.
+        # After CRLF CR an LF will follow, which belongs to this event.
+        if not (match.end() == len(window) and match.group().endswith(b"\n\r")):
+            end = match.end()
     return max(0, end - len(before))

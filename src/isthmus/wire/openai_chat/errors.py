@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from isthmus.errors import GatewayError, UpstreamError
+from isthmus.wire import statuses
 from isthmus.wire.statuses import openai_error_type, upstream_error
 
 MESSAGE_MAX_CHARS = 4000
@@ -53,9 +54,7 @@ def read_error(status: int, body: bytes, retry_after: float | None) -> UpstreamE
 def stated_error(error: Any) -> UpstreamError:
     """An error object where an answer should be: with status 200, or inside a stream."""
     message, kind, param = _stated({"error": error})
-    return upstream_error(
-        _status(error), message or "The provider reported an error.", kind=kind, param=param, retry_after=None
-    )
+    return statuses.stated_error(_status(error), message or "The provider reported an error.", kind=kind, param=param)
 
 
 def write_error(error: GatewayError) -> bytes:

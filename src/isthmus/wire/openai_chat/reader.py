@@ -209,14 +209,14 @@ def decode_answer(data: bytes) -> schema.Answer:
 class StreamReader:
     """Reads until `[DONE]`; what comes after it is passed over. `decode` makes a chunk of an event's data."""
 
-    __slots__ = ("_decode", "_done", "_events", "_frames", "_spoken")
+    __slots__ = ("_decode", "_events", "_frames", "_spoken", "ended")
 
     def __init__(self, decode: Decode = decode_answer) -> None:
         self._decode = decode
         self._spoken = False
         self._frames = ServerSentEvents()
         self._events = AnswerEvents()
-        self._done = False
+        self.ended = False
 
     def feed(self, data: bytes) -> list[Event]:
         return self._read(self._frames.feed(data))
@@ -226,7 +226,7 @@ class StreamReader:
             events = self._read(self._frames.close())
         except Malformed:
             events = []  # half an event, where the stream broke off
-        if not (self._done or self._events.finished or self._events.failed):
+        if not (self.ended or self._events.finished or self._events.failed):
             if not self._spoken:
                 raise Malformed("The provider's stream was empty.")
             raise Interrupted("The provider's stream ended before the answer did.")
@@ -237,10 +237,10 @@ class StreamReader:
         reading = self._events
         for _, data in frames:
             self._spoken = True
-            if self._done or reading.failed:
+            if self.ended or reading.failed:
                 break
             if data[:1] == b"[" and data.strip() == DONE:
-                self._done = True
+                self.ended = True
                 if not reading.started:
                     raise Malformed("The provider's stream held no answer.")
                 if not reading.finished:
@@ -254,6 +254,7 @@ class WholeReader:
     """The events of a whole answer, at its close."""
 
     __slots__ = ("_chunks", "_decode")
+    ended = False
 
     def __init__(self, decode: Decode = decode_answer) -> None:
         self._decode = decode

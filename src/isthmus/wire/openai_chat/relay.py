@@ -3,7 +3,6 @@ on the way back."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -13,8 +12,7 @@ from isthmus.wire.framing.sse import ServerSentEvents
 from isthmus.wire.openai_chat.request import OURS, Options
 from isthmus.wire.protocol import Relayed
 
-_USAGE = re.compile(rb'"usage"[ \t]*:[ \t]*\{')
-_EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_USAGE = (b'"usage":{', b'"usage": {', b'"usage" : {')
 
 
 def relay_request(body: Body, model: str, options: Options) -> Relayed:
@@ -60,23 +58,36 @@ class HideUsage:
         self.taken = b""
 
     def feed(self, chunk: bytes) -> bytes:
-        # Literals: the pattern costs 10 µs a chunk where these cost 0.5.
-        if b'"usage":{' not in chunk and b'"usage": {' not in chunk and b'"usage" : {' not in chunk:
+        at = _usage_at(chunk, 0)
+        if at < 0:
             return chunk
+        blank = b"\r\n\r\n" if b"\r\n\r\n" in chunk else b"\n\n"
         kept, start = [], 0
-        while start < len(chunk):
-            match = _EVENT_END.search(chunk, start)
-            end = match.end() if match else len(chunk)
-            block = chunk[start:end]
-            if _USAGE.search(block) is not None and _is_usage_only(block):
-                self.taken += block
+        while at >= 0:
+            before, after = chunk.rfind(blank, start, at), chunk.find(blank, at)
+            begin = start if before < 0 else before + len(blank)
+            end = len(chunk) if after < 0 else after + len(blank)
+            kept.append(chunk[start:begin])
+            if _is_usage_only(chunk[begin:end]):
+                self.taken += chunk[begin:end]
             else:
-                kept.append(block)
+                kept.append(chunk[begin:end])
             start = end
+            at = _usage_at(chunk, start)
+        kept.append(chunk[start:])
         return b"".join(kept)
 
     def close(self) -> bytes:
         return b""
+
+
+def _usage_at(chunk: bytes, start: int) -> int:
+    """Where an object named usage stands, -1 where none does. Literals: a pattern costs 10 µs where these cost 0.5."""
+    for spelling in _USAGE:  # one provider spells it one way
+        at = chunk.find(spelling, start)
+        if at >= 0:
+            return at
+    return -1
 
 
 def _is_usage_only(block: bytes) -> bool:

@@ -35,7 +35,7 @@ _decode_response = msgspec.json.Decoder(schema.Response).decode
 class StreamReader:
     """Items are told apart by their place in the output: some proxies give the same item another id in each event."""
 
-    __slots__ = ("_calls", "_ended", "_frames", "_section", "_silent", "_spoken", "_started")
+    __slots__ = ("_calls", "_frames", "_section", "_silent", "_spoken", "_started", "ended")
 
     def __init__(self) -> None:
         self._frames = ServerSentEvents()
@@ -44,21 +44,21 @@ class StreamReader:
         self._spoken: set[tuple[int, int]] = set()  # parts that came in deltas
         self._section: tuple[int, int] | None = None  # of the thinking that came last
         self._started = False
-        self._ended = False
+        self.ended = False
 
     def feed(self, data: bytes) -> list[Event]:
         return self._events(self._frames.feed(data))
 
     def close(self) -> list[Event]:
         events = self._events(self._frames.close())
-        if not self._ended:
+        if not self.ended:
             raise Interrupted("The provider stopped in the middle of its answer.")
         return events
 
     def _events(self, frames: list[tuple[bytes, bytes]]) -> list[Event]:
         events: list[Event] = []
         for name, data in frames:
-            if self._ended:
+            if self.ended:
                 break
             if data == DONE or (name and name not in _KNOWN_NAMES):
                 continue
@@ -113,11 +113,11 @@ class StreamReader:
                 events.append(ReasoningDelta(text=thought, signature=item.encrypted_content or None))
 
     def on_end(self, event: schema.StreamEvent, events: list[Event]) -> None:
-        self._ended = True
+        self.ended = True
         events.extend(_ending(event.type, event.response or schema.ResponseHead(), bool(self._calls)))
 
     def on_error(self, event: schema.StreamEvent, events: list[Event]) -> None:
-        self._ended = True
+        self.ended = True
         events.append(Failed(error=failure(event.error or _flat(event))))
 
     def _news(self, event: schema.StreamEvent, delta: str | None, whole: str | None) -> str | None:
@@ -175,6 +175,7 @@ _KNOWN_NAMES = frozenset(name.encode() for name in _STEPS)
 
 class WholeReader:
     __slots__ = ("_chunks", "_size")
+    ended = False
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
