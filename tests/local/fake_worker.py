@@ -12,7 +12,7 @@ def main(mode: str, record: str) -> None:
         file.write(f"{os.getpid()}\n")
     order = json.loads(sys.stdin.buffer.readline())
     if mode == "crash":
-        print("something went wrong\n" * 10_000 + "the last line", file=sys.stderr, flush=True)
+        print("first line", "x" * 100_000, "the last line", sep="\n", file=sys.stderr, flush=True)
         sys.exit(3)
     if mode == "nonsense":
         tell("hello")

@@ -23,6 +23,7 @@ from isthmus.providers.constrained_tools import CalledTools, constrain
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+PARENT = Path(__file__).parent / "parent_process.py"
 NAME = "@cf/huggingface/smollm2-135m-instruct"
 CAPITAL = [{"role": "user", "content": "What is the capital of France? Answer in one sentence."}]
 TOOLS = (
@@ -183,14 +184,14 @@ async def test_no_schema_stops_it(client, hostile):
 
 
 async def test_an_answer_that_nobody_reads_is_given_up(client):
-    long = {"model": NAME, "messages": CAPITAL, "max_tokens": 1500, "extra_body": {"ignore_eos": True}}
+    long = {"model": NAME, "messages": CAPITAL, "max_tokens": 1900, "extra_body": {"ignore_eos": True}}
     stream = await client.chat.completions.create(**long, stream=True)
     await anext(stream)
     await stream.close()
     started = time.monotonic()
-    # There is one slot: this would wait for some fifteen seconds.
+    # There is one slot: this would wait for half a minute.
     await client.chat.completions.create(model=NAME, messages=CAPITAL, max_tokens=1)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
 
 
 async def test_killed_it_is_back_with_the_next_call(models, alarm):
@@ -243,41 +244,10 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-PARENT = f"""
-import asyncio, sys
-from pathlib import Path
-from isthmus.local.model import LocalModel
-from isthmus.local.supervisor import LocalModels
-
-async def main():
-    models = LocalModels({{"{NAME}": LocalModel(file=Path(sys.argv[1]), context_tokens=512, parallel=1)}})
-    address = await models.address("{NAME}")
-    print(address.pid, flush=True)
-    await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
-
-
 async def test_it_dies_with_a_parent_that_is_killed(smollm2, alarm):
-    with subprocess.Popen([sys.executable, "-c", PARENT, str(smollm2)], stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen([sys.executable, str(PARENT), str(smollm2)], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         pid = int(await asyncio.to_thread(parent.stdout.readline))
         alarm.watch(pid)
         parent.kill()
     assert await alarm.awaits(pid)
-
-
-async def test_it_dies_with_its_parent_even_while_it_loads(smollm2, alarm):
-    with subprocess.Popen([sys.executable, "-c", PARENT, str(smollm2)], stdout=subprocess.PIPE) as parent:
-        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
-        async with asyncio.timeout(10):
-            while not (pid := children.read_text().strip()) or "xllamacpp" not in maps_of(int(pid)):
-                await asyncio.sleep(0)
-        alarm.watch(int(pid))
-        parent.kill()
-    assert await alarm.awaits(int(pid))
-
-
-def maps_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/maps").read_text()
