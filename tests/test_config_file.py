@@ -132,8 +132,12 @@ otel = [{ url = "http://x", headers = { a = 1 } }]
     [
         ("[providers.x]\ndialect='openai_chat'", "1: [providers.x]: 'x' is not a built-in provider: it needs base_url"),
         (
-            "[providers.openai]\ndialect='grpc'",
-            "2: [providers.openai] dialect: no dialect 'grpc'; known are anthropic_messages, openai_chat",
+            "[providers.x]\nbase_url='https://x.example/'\ndialect='grpc'",
+            "3: [providers.x] dialect: no dialect 'grpc'; known are anthropic_messages, openai_chat",
+        ),
+        (
+            "[providers.openai]\ndialect='openai_chat'",
+            "2: [providers.openai] dialect: 'openai' is built in, and so is what it speaks: leave it out",
         ),
         (
             "[providers.openai]\nbase_url='api.openai.com/v1'",

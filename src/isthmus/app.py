@@ -39,7 +39,7 @@ from isthmus.providers.built_in import BUILT_IN
 from isthmus.settings import OperatorError, Settings
 from isthmus.storage.open import Storage, open_storage
 from isthmus.storage.protocols import Configuration, StorageError
-from isthmus.targets import local_models, model_table
+from isthmus.targets import PROVIDER_PATHS, local_models, model_table
 from isthmus.transport.http import HttpTransport
 from isthmus.transport.limits import TransportLimits
 from isthmus.transport.protocol import Timeouts
@@ -64,7 +64,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def known() -> Known:
-    return Known(providers=frozenset(row.slug for row in BUILT_IN), dialects=frozenset(DIALECTS))
+    return Known(providers=frozenset(row.slug for row in BUILT_IN), dialects=frozenset(PROVIDER_PATHS))
 
 
 async def start(settings: Settings, environment: Mapping[str, str]) -> Running:

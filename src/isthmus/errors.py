@@ -10,7 +10,8 @@ GatewayError                 status, code, message, retry_after
 │   ├── MethodNotAllowed     405 7001
 │   ├── TimedOutReading      408
 │   └── Unsupported          400: the target cannot express what was asked
-├── PolicyError              we said no (rate, spend, guardrails: their rooms)
+├── PolicyError              we said no, by a rule
+│   └── Busy                 429 3040: all calls in flight that there may be
 ├── UpstreamError            the provider's fault
 │   ├── Rejected             it answered 4xx
 │   ├── Throttled            it answered 429
@@ -31,7 +32,7 @@ class GatewayError(Exception):
     """What went wrong, with all that a dialect needs to write it out.
 
     `code` is the numeric code of data-plane 5.2, `kind` a machine-readable name (None: derived from the status),
-    `param` the offending field where one is known, `retry_after` seconds, `headers` extra response headers.
+    `param` the offending field where one is known, `retry_after` seconds.
     """
 
     status: ClassVar[int] = 500
@@ -76,10 +77,6 @@ class TooLarge(RequestError):
     code = 3006
 
 
-class HeadersTooLarge(RequestError):
-    status = 431
-
-
 class TimedOutReading(RequestError):
     """The request did not arrive in time."""
 
@@ -112,9 +109,16 @@ class MethodNotAllowed(RequestError):
 
 
 class PolicyError(GatewayError):
-    """We said no, by a rule of the account's."""
+    """We said no, by a rule of the account's or of the installation's."""
 
     status = 403
+
+
+class Busy(PolicyError):
+    """The installation has all the calls in flight that it may have (data-plane 5.2)."""
+
+    status = 429
+    code = 3040
 
 
 class UpstreamError(GatewayError):

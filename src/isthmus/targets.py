@@ -17,7 +17,8 @@ from isthmus.providers.models import ModelTable, PlatformModel
 from isthmus.providers.provider import COMPATIBLE, JSON, USER_AGENT, Provider
 
 LOCAL = "local"
-CHAT_PATHS = {
+# Below a declared provider's address; the dialects that one can be declared to speak.
+PROVIDER_PATHS = {
     "openai_chat": "chat/completions",
     "openai_responses": "responses",
     "anthropic_messages": "v1/messages",
@@ -97,7 +98,7 @@ def _new(slug: str, entry: ProviderDeclared, environment: Mapping[str, str]) -> 
     return Provider(
         slug=slug,
         base_url=entry.base_url or "",
-        paths={dialect: CHAT_PATHS[dialect]},
+        paths={dialect: PROVIDER_PATHS[dialect]},
         credential_header="x-api-key" if dialect == "anthropic_messages" else "authorization",
         credential=read_credential(entry.credential, environment) if entry.credential else None,
         needs_credential=False,

@@ -61,7 +61,9 @@ def _of_provider(
         for field in ("dialect", "base_url"):
             if getattr(provider, field) is None:
                 yield Remark(path=path, message=f"'{name}' is not a built-in provider: it needs {field}")
-    if provider.dialect is not None and provider.dialect not in known.dialects:
+    if provider.dialect is not None and name in known.providers:
+        yield Remark(path=(*path, "dialect"), message=f"'{name}' is built in, and so is what it speaks: leave it out")
+    elif provider.dialect is not None and provider.dialect not in known.dialects:
         message = f"no dialect '{provider.dialect}'; known are {', '.join(sorted(known.dialects))}"
         yield Remark(path=(*path, "dialect"), message=message)
     if provider.base_url is not None:

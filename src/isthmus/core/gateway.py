@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 DEFAULT_ID = "default"
 
 NotNegative = Annotated[int, Meta(ge=0)]
-GatewayId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+(?:-[a-z0-9_]+)*\Z")]
+GatewayId = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[a-z0-9_]+(?:-[a-z0-9_]+)*$")]
 Verdict = Literal["FLAG", "BLOCK"]
 Category = Literal["P1", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13"]
 

@@ -102,11 +102,6 @@ class Reply:
         self._done: list[Callable[[], None]] = []
         self._closed = False
 
-    def through(self, change: Callable[[AsyncIterator[Frame]], AsyncIterator[Frame]]) -> None:
-        """Wraps the frames. A stage that looks at events, or alters them, does it here."""
-        if self.frames is not None:
-            self.frames = change(self.frames)
-
     def when_closed(self, callback: Callable[[], Awaitable[None]]) -> None:
         """What holds the provider's connection gives it back here, whether or not a frame was ever read."""
         self._closing.append(callback)

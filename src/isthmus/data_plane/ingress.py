@@ -11,21 +11,22 @@ import msgspec
 
 from isthmus.core.call import Call
 from isthmus.core.ids import uuid7
-from isthmus.core.refusal import refuse
+from isthmus.core.refusal import cut_short, refuse
+from isthmus.core.reply import Headers
 from isthmus.core.snapshot import Snapshot
 from isthmus.core.stage import Handler
 from isthmus.data_plane.egress import Egress
 from isthmus.data_plane.headers import read_options
 from isthmus.data_plane.routes import POST, UNKNOWN, find
-from isthmus.data_plane.send import Caller
+from isthmus.data_plane.send import Caller, head
 from isthmus.errors import (
+    Busy,
     CallerLeft,
     GatewayError,
     MethodNotAllowed,
     NotFound,
     TimedOutReading,
     TooLarge,
-    Unavailable,
 )
 
 Scope = MutableMapping[str, Any]
@@ -37,6 +38,10 @@ class Connection(Caller, Protocol):
     the request is here, and takes the answer."""
 
     call: Call | None
+
+    async def stop(self, status: int, headers: Headers, body: bytes) -> None:
+        """Answers where nothing has gone out yet, and closes."""
+        ...
 
     @property
     def request_complete(self) -> bool: ...
@@ -72,8 +77,10 @@ class DataPlane:
             else:
                 await self._egress.deliver(call, refuse(call, problem), connection)
         except asyncio.CancelledError:
+            # A call that outlives the drain says so; a stream that has begun can only break off.
             if not call.caller_left:
-                raise
+                refusal = refuse(call, cut_short(call))
+                await connection.stop(refusal.status, head(call, refusal), refusal.body or b"")
         finally:
             self._running -= 1
             connection.call = None
@@ -96,7 +103,7 @@ class DataPlane:
         elif scope["method"] != "POST":
             problem = MethodNotAllowed(f"{scope['method']} not supported for requested URI.", allow="POST")
         elif self._running >= self._limits.concurrent_calls:
-            problem = Unavailable("The gateway is at its limit of calls in flight.", status=503, retry_after=1)
+            problem = Busy("Capacity temporarily exceeded, please try again.", retry_after=1)
         call = Call(uuid7(), endpoint or UNKNOWN, account_id, path, dict(scope["headers"]), self._current())
         call.path_model = path_model
         call.options = read_options(call.headers)

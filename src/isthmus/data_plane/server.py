@@ -100,6 +100,16 @@ class CallerProtocol(HttpToolsProtocol):
         if not more_body:
             self._complete(cycle)
 
+    async def stop(self, status: int, headers: Headers, body: bytes) -> None:
+        """The end of a call that was cancelled: an answer where nothing has gone out yet, else nothing more."""
+        cycle = self._active
+        cycle.keep_alive = False
+        if not cycle.response_started:
+            await self.respond(status, headers, body)
+        elif not cycle.response_complete:
+            cycle.disconnected = True
+            self.transport.abort()
+
     def _complete(self, cycle: RequestResponseCycle) -> None:
         cycle.response_complete = True
         cycle.message_event.set()
@@ -252,7 +262,7 @@ def server(app: Any, limits: ServerLimits, drain_seconds: float) -> Server:
         server_header=False,
         proxy_headers=False,
         backlog=2048,
-        timeout_keep_alive=int(limits.keep_alive_seconds),
-        timeout_graceful_shutdown=int(drain_seconds),
+        timeout_keep_alive=limits.keep_alive_seconds,  # type: ignore[arg-type]  # a timer takes parts of seconds
+        timeout_graceful_shutdown=drain_seconds,  # type: ignore[arg-type]
     )
     return Server(config)

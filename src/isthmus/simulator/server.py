@@ -137,6 +137,7 @@ async def _serve_for_ever(host: str, port: int, seed: int) -> None:
     async with Simulator(seed=seed, host=host, port=port) as simulator:
         print(f"Simulating OpenAI and Anthropic at {simulator.base_url} with seed {seed}.")
         print("Point a gateway to it:")
-        print(f'  [providers.openai]\n  base_url = "{simulator.openai_url}"')
-        print(f'  [providers.anthropic]\n  base_url = "{simulator.anthropic_url}"', flush=True)
+        print(f'  [providers.openai]\n  base_url = "{simulator.openai_url}"\n  allow_private_address = true')
+        anthropic = f'base_url = "{simulator.anthropic_url}"\n  allow_private_address = true'
+        print(f"  [providers.anthropic]\n  {anthropic}", flush=True)
         await asyncio.Event().wait()
