@@ -1,0 +1,400 @@
+"""The documentation is true to the code: every setting, header, error, field and file that one has, the other has."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import pkgutil
+import re
+import runpy
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args
+
+import pytest
+from msgspec import structs
+
+from isthmus import cli
+from isthmus.app import known
+from isthmus.configuration.declared import ModelDeclared, PriceDeclared, ProviderDeclared
+from isthmus.configuration.read import SECTIONS, check_file
+from isthmus.control_plane.logs.row import shape, shape_with_heads
+from isthmus.control_plane.routes import control_plane
+from isthmus.core.account import PERMISSIONS
+from isthmus.core.entry import End, LogEntry
+from isthmus.core.event import Event
+from isthmus.core.gateway import DEFAULT_SETTINGS, GatewaySettings
+from isthmus.data_plane.dispatch import _PASSED_ON
+from isthmus.data_plane.routes import POST, PREFIX, find
+from isthmus.errors import GatewayError
+from isthmus.providers.built_in import BUILT_IN
+from isthmus.settings import settings_table
+from isthmus.simulator.faults import STATUSES, Fault, Kind, read_directive
+from isthmus.targets import PROVIDER_PATHS
+from isthmus.validation.effect import unbuilt
+from isthmus.wire.body import Body
+from isthmus.wire.registry import DIALECTS
+from isthmus.wire.statuses import error_type, openai_error_type
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "isthmus"
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+ARCHITECTURE = (DOCS / "architecture.md").read_text()
+OPERATING = (DOCS / "operating.md").read_text()
+API = (DOCS / "reference" / "api.md").read_text()
+
+UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+def table(text: str, *header: str) -> list[list[str]]:
+    """The cells of all tables with this header; one must be there."""
+    wanted = "| " + " | ".join(header) + " |"
+    rows: list[list[str]] = []
+    inside = False
+    for line in text.splitlines():
+        inside = line == wanted or (inside and line.startswith("|"))
+        if inside and line != wanted and not line.startswith("| ---"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    assert rows, f"no table {wanted}"
+    return rows
+
+
+def ticked(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def first_column(rows: list[list[str]]) -> list[str]:
+    return [name for row in rows for name in ticked(row[0])]
+
+
+def blocks(text: str, kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def prose(text: str) -> str:
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@cache
+def modules() -> list[tuple[ast.Module, ModuleType]]:
+    """What runs in the gateway, read and imported; the simulator speaks for others."""
+    files = [path for path in sorted(SOURCE.rglob("*.py")) if SOURCE / "simulator" not in path.parents]
+    names = [".".join(path.relative_to(SOURCE.parent).with_suffix("").parts) for path in files]
+    texts = [ast.parse(path.read_text()) for path in files]
+    return list(zip(texts, map(importlib.import_module, names), strict=True))
+
+
+def errors() -> dict[str, type[GatewayError]]:
+    """Every class of the tree, wherever it is written."""
+    held = [value for _, module in modules() for value in vars(module).values() if isinstance(value, type)]
+    return {kind.__name__: kind for kind in held if issubclass(kind, GatewayError)}
+
+
+# The operator's page.
+
+
+def test_settings() -> None:
+    rows = table(OPERATING, "option", "environment", "default", "meaning")
+    told = [(*ticked(row[0]), *ticked(row[1]), "".join(ticked(row[2]))) for row in rows]
+    defaults = [setting.default for setting in settings_table()]
+    shown = ["" if value is None else f"{value:g}" if isinstance(value, float) else str(value) for value in defaults]
+    assert told == [(each.option, each.variable, text) for each, text in zip(settings_table(), shown, strict=True)]
+    for setting, row in zip(settings_table(), rows, strict=True):
+        assert row[3] and ticked(row[3])[: len(setting.choices)] == list(setting.choices), setting.option
+
+
+def test_limits() -> None:
+    defaults = {setting.option: setting.default for setting in settings_table()}
+    for what, most, by in table(OPERATING, "what", "most", "set by"):
+        number, _, unit = most.partition(" ")
+        place = by.strip("`")
+        actual = defaults[place] if place.startswith("--") else at(place)
+        assert int(number) * UNITS.get(unit, 1) == actual, what
+
+
+def at(place: str) -> Any:
+    """The value of a dotted name below `isthmus`: a constant, or the default of a struct's field."""
+    holder, _, name = place.rpartition(".")
+    found = pkgutil.resolve_name(f"isthmus.{holder}")
+    return getattr(found() if isinstance(found, type) else found, name)
+
+
+def command_lines(page: Path) -> list[str]:
+    text = page.read_text()
+    typed = [line for block in blocks(text, "console") for line in block.splitlines() if line.startswith("$ ")]
+    found = [line[2:].removeprefix(".venv/bin/").partition("  #")[0] for line in typed]
+    found += [" ".join(words.split()) for words in ticked(prose(text))]
+    return [line for line in found if line.startswith("isthmus ")]
+
+
+@pytest.mark.parametrize("line", [line for page in PAGES for line in command_lines(page)])
+def test_every_command_line_is_understood(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "_run", lambda command, options: 0)  # parsing is all that is wanted here
+    words = shlex.split(line)[1:]
+    if "--help" in words:
+        with pytest.raises(SystemExit) as left:
+            cli.main(words)
+        assert left.value.code == 0
+    else:
+        assert cli.main(words) == 0
+
+
+TOML = [(page, block) for page in PAGES for block in blocks(page.read_text(), "toml")]
+
+
+@pytest.mark.parametrize(("page", "block"), TOML, ids=[f"{page.name}{index}" for index, (page, _) in enumerate(TOML)])
+def test_every_configuration_is_sound(page: Path, block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in re.findall(r'"env:(\w+)"', block):
+        monkeypatch.setenv(name, "secret")
+    block = re.sub(r'((?:"file:|^file = "))/', rf"\1{tmp_path}/", block, flags=re.MULTILINE)
+    for name in re.findall(r'(?:"file:|^file = ")([^"]+)"', block, re.MULTILINE):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    file = tmp_path / "isthmus.toml"
+    file.write_text(block)
+    _, findings = check_file(str(file), known())
+    told = [number for number, line in enumerate(block.splitlines(), start=1) if "no effect yet" in line]
+    assert [finding for finding in findings if not finding.warning] == []
+    assert [finding.line for finding in findings] == told
+
+
+def test_every_key_of_the_configuration_is_shown() -> None:
+    example = max(blocks(OPERATING, "toml"), key=len)
+    for section in SECTIONS:
+        assert re.search(rf"^(\[{section}\.|{section} = )", example, re.MULTILINE), section
+    for kind in (ProviderDeclared, ModelDeclared, PriceDeclared):
+        for field in kind.__struct_fields__:
+            assert re.search(rf"^{field} = ", example, re.MULTILINE), field
+    (choices,) = re.findall(r"^dialect = .*$", example, re.MULTILINE)
+    assert all(name in choices for name in PROVIDER_PATHS)
+
+
+def test_simulator_directives() -> None:
+    rows = table(OPERATING, "directive", "means")
+    for directive in first_column(rows):
+        read_directive(re.sub(r"=(?:N|MS)$", "=7", directive.replace("STATUS", "429")))
+    words = [directive.split("=") for directive in first_column(rows)]
+    assert {value for name, value in words if name == "fault"} == {*get_args(Kind), "STATUS"}
+    assert {name for name, _ in words} == {*Fault.__struct_fields__, "fault"} - {"kind", "status"}
+    assert [row[1].split() for row in rows if "STATUS" in row[0]] == [[str(status) for status in STATUSES]]
+
+
+# The reference.
+
+
+def test_the_lists_are_whole() -> None:
+    assert first_column(table(API, "permission", "lets")) == list(PERMISSIONS)
+    assert first_column(table(API, "`end`", "the call")) == list(get_args(End))
+    paths = [each.removeprefix("{account}/ai/") for each in first_column(table(API, "address", "method", "speaks"))]
+    assert sorted(paths) == sorted([*POST, "run/{model}"])
+    commands = {name.split()[1] for name in first_column(table(OPERATING, "command", "does"))}
+    assert commands == set(cli.COMMANDS)
+
+
+async def test_management_addresses() -> None:
+    """Each address names its methods to whoever comes with one that it does not have."""
+    nobody: Any = None
+    app: Any = control_plane(nobody, nobody, nobody)
+    wanted = {}
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    for route in app.routes:
+        path = re.sub(r"\{\w+\}", "x", route.path)
+        scope = {"type": "http", "method": "BREW", "path": path, "headers": [], "query_string": b""}
+        await app(scope, nobody, send)
+        wanted[route.path] = dict(sent[-2]["headers"])[b"allow"].decode()
+    rows = table(API, "address", "methods", "permission")
+    told = {ticked(row[0])[0].replace("{account}", PREFIX + "{account_id}"): row[1] for row in rows}
+    assert told == wanted
+
+
+def test_providers() -> None:
+    told = [[ticked(cell) for cell in row] for row in table(API, "provider", "base URL", "its dialects", "key")]
+    assert told == [[[row.slug], [row.base_url], list(row.paths), [row.credential_variable]] for row in BUILT_IN]
+
+
+def calls() -> Iterator[tuple[str, ast.Call, ModuleType]]:
+    for tree, module in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                yield getattr(node.func, "id", getattr(node.func, "attr", "")), node, module
+
+
+def test_headers() -> None:
+    read = set(first_column(table(API, "header", "value", "effect")))
+    sent = set(first_column(table(API, "header", "when", "value")))
+    ignored = set(first_column(table(API, "header", "waits for")))
+    asked = {getattr(call.args[0], "value", None) for name, call, _ in calls() if name == "get" and call.args}
+    names = {name.decode() for name in asked if isinstance(name, bytes)}
+    assert read == names | {name.decode() for row in BUILT_IN for name, _ in row.forward}
+    written = "".join(path.read_text() for path in SOURCE.rglob("*.py") if path.name != "headers.py")
+    ours = set(re.findall(r'b"((?:cf-aig|x-isthmus)-[a-z-]*[a-z])"', written))
+    assert sent == ours | {name.decode() for name in _PASSED_ON} | {"retry-after", "allow", "connection"}
+    assert len(ignored) > 10 and not ignored & (read | ours)
+
+
+def numbers(name: str) -> Iterator[tuple[str, int]]:
+    """Whole numbers that are given by this name, and to whom; a constant counts as its value."""
+    for function, call, module in calls():
+        for keyword in call.keywords:
+            value = keyword.value
+            number = getattr(module, value.id, None) if isinstance(value, ast.Name) else getattr(value, "value", None)
+            if keyword.arg == name and isinstance(number, int):
+                yield function, number
+
+
+def test_errors_and_codes() -> None:
+    rows = table(API, "status", "code", "error", "when")
+    told = {(ticked(error)[0], int(status), int(code)) for status, code, error, _ in rows}
+    every = errors()
+    raised = {function for function, *_ in calls()} & every.keys()
+    assert {(name, every[name].status, every[name].code) for name in raised} <= told
+    (never,) = re.findall(r"^(.*?) are the classes above these and are not raised\.", API, re.MULTILINE)
+    assert {*ticked(never), *raised} | {name for name, *_ in told} == every.keys()
+    assert raised.isdisjoint(ticked(never))
+    by_server = [ast.literal_eval(ast.Tuple(call.args[:2])) for name, call, _ in calls() if name == "_refuse"]
+    statuses = {number for function, number in numbers("status") if function in every}
+    assert {status for _, status, _ in told} == statuses | {every[n].status for n in raised} | {n for n, _ in by_server}
+    remarks = {int(number) for number in re.findall(r"\b(71\d\d|10000)[,; ]", API)}  # of good answers
+    codes = {number for _, number in numbers("code")} | {every[n].code for n in raised} | {n for _, n in by_server}
+    assert {code for *_, code in told} | remarks == codes
+
+
+def test_error_types() -> None:
+    """Every word that a dialect may put for a status."""
+    types = {f"`{name(status)}`" for status in range(400, 600) for name in (error_type, openai_error_type)}
+    assert [name for name in types if name not in API] == []
+
+
+def test_gateway_fields() -> None:
+    told = {ticked(row[0])[0]: row[2].startswith("yes") for row in table(API, "field", "value", "effect today")}
+    idle = unbuilt(structs.replace(DEFAULT_SETTINGS, **dict.fromkeys(GatewaySettings.__struct_fields__, object())))
+    assert told == {name: name not in idle for name in GatewaySettings.__struct_fields__}
+
+
+def test_log_row() -> None:
+    numbers: dict[str, Any] = dict.fromkeys(LogEntry.__struct_fields__, 1)
+    full = LogEntry(**numbers | {"request_body": b"{}", "response_body": b"{}"})
+    rows = table(API, "field", "in", "is")
+    assert set(first_column(rows)) == shape_with_heads(full).keys()
+    assert {name for row in rows if "list" in row[1] for name in ticked(row[0])} == shape(full).keys()
+
+
+# The architecture.
+
+
+def drawn(block: str) -> Iterator[tuple[int, str, str]]:
+    """Depth, name and remark of each line of a tree; several names on a line are several."""
+    for line in block.splitlines():
+        match = re.fullmatch(r"((?:│   |    )*)(?:[├└]── )?(\S+(?: · \S+(?: …)?| …)*)(?:\s+(.*))?", line)
+        assert match, line
+        depth = len(match[1]) // 4 + ("── " in line)
+        for name in match[2].split(" · "):
+            yield depth, name, match[3] or ""
+
+
+def tree() -> Iterator[tuple[str, bool, bool]]:
+    """Path, whether it is built, and whether more stands in it than is named."""
+    above: list[str] = []
+    for depth, name, remark in drawn(blocks(ARCHITECTURE, "tree")[0]):
+        path = "".join(above[:depth]) + name.removesuffix(" …")
+        above = [*above[:depth], name.removesuffix(" …")]
+        yield path, not remark.startswith("(not built)"), name.endswith(" …")
+
+
+def test_the_tree() -> None:
+    assert [path for path, built, _ in tree() if (ROOT / path).exists() != built] == []
+    assert [path for path, built, _ in tree() if built and (ROOT / path).is_dir() != path.endswith("/")] == []
+    named = {path for path, *_ in tree()}
+    partly = tuple(path for path, _, more in tree() if more)
+    files = [path.relative_to(ROOT).as_posix() for path in SOURCE.rglob("*.py") if path.name != "__init__.py"]
+    assert [file for file in files if file not in named and not file.startswith(partly)] == []
+
+
+def test_the_path_of_a_request() -> None:
+    picture = blocks(ARCHITECTURE, "path")[0]
+    names = re.findall(r"\b[a-z_]+/[a-z_/]+\.py\b", picture)
+    assert names and [name for name in names if not (SOURCE / name).exists()] == []
+    (stages,) = [call.args[0] for name, call, _ in calls() if name == "compose"]
+    assert isinstance(stages, ast.Tuple)
+    told = re.findall(r"│   (?:policies|data_plane)/(\w+)\.py", picture.split("══")[0])
+    assert told == [getattr(getattr(stage, "func", None), "id", "") for stage in stages.elts]
+
+
+def test_the_types() -> None:
+    for name, file, _ in table(ARCHITECTURE, "type", "in", "is"):
+        kind = at(f"{file.strip('`').removesuffix('.py').replace('/', '.')}.{name.strip('`')}")
+        assert isinstance(kind, type) or get_args(kind)
+    (events,) = re.findall(r"`Event` is one of (.*?)\.\n", ARCHITECTURE, re.DOTALL)
+    assert ticked(events) == [kind.__name__ for kind in get_args(Event)]
+
+
+def test_the_errors_tree() -> None:
+    told: dict[str, str] = {}
+    above: list[str] = []
+    for depth, name, _ in drawn(blocks(ARCHITECTURE, "errors")[0]):
+        above = [*above[:depth], name]
+        told[name] = above[depth - 1] if depth else "Exception"
+    assert told == {name: error.__bases__[0].__name__ for name, error in errors().items()}
+
+
+def test_the_arrows() -> None:
+    may = runpy.run_path(str(ROOT / "tests" / "test_house.py"))["MAY_IMPORT"]
+    told = {
+        room: set(ticked(allowed))
+        for rooms, allowed in table(ARCHITECTURE, "room", "may import")
+        for room in ticked(rooms)
+    }
+    assert told == {room: allowed for room, allowed in may.items() if room not in ("errors", "clock")}
+
+
+# All pages.
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for name, anchor in re.findall(r"\]\((?!https://)([^)\s#]*)#?([^)\s]*)\)", prose(page.read_text())):
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), name
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings], anchor
+
+
+@each_page
+def test_files_that_are_named_exist(page: Path) -> None:
+    """A path between back ticks, below the repository, the package or the page's own folder."""
+    places = (ROOT, SOURCE, page.parent)
+    for name in ticked(prose(page.read_text())):
+        if re.fullmatch(r"[\w.-]+(/[\w.-]+)*(\.(py|md|sql|toml)|/)", name) and "isthmus-data" not in name:
+            anywhere = "/" not in name and any(SOURCE.rglob(name))
+            assert name == "isthmus.toml" or anywhere or any((place / name).exists() for place in places), name
+
+
+@each_page
+def test_lines_are_short(page: Path) -> None:
+    if page.name != "performance.md":  # its tables have long sentences
+        assert [line for line in page.read_text().splitlines() if len(line) > 120] == []
+
+
+def test_the_readmes_calls_are_served() -> None:
+    typed = re.findall(
+        r"curl \$BASE/ai/(\S+) .*?-d '(.*?)'$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert len(typed) >= 4
+    for path, body in typed:
+        _, endpoint, _ = find(f"{PREFIX}account/ai/{path}") or (None, None, None)
+        assert endpoint is not None, path
+        if endpoint.dialect is not None:
+            assert DIALECTS[endpoint.dialect].read_request(Body(body.encode())).messages
+        else:
+            assert json.loads(body)["input"]
