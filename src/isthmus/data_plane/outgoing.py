@@ -97,11 +97,15 @@ class RelayedStream:
         if summary.failed:
             self.failure = Interrupted("The provider reported an error in the middle of its answer.")
 
+    def _failed(self, data: bytes) -> bool:
+        """Whether these events hold the provider's own error, after which a caller waits for nothing either."""
+        return b'"error"' in data and self._dialect.summarize(data, False).failed
+
     def _passed(self, data: bytes) -> bytes:
         if not data:
             return data
         if not self.ended:
-            self.ended = self._dialect.stream_ended(data)
+            self.ended = self._dialect.stream_ended(data) or self._failed(data)
         return data if self._filter is None else self._filter.feed(data)
 
 

@@ -10,7 +10,7 @@ from isthmus.core.reply import Reply
 from isthmus.core.stage import Handler, compose
 from isthmus.data_plane.dispatch import Dispatcher
 from isthmus.data_plane.read_request import read_request
-from isthmus.policies.authenticate import Refresh, authenticate
+from isthmus.policies.authenticate import Refresh, authenticate, check_model
 from isthmus.policies.choose_gateway import EnsureDefault, choose_gateway
 from isthmus.policies.record import Append, record
 from isthmus.routing.driver import drive
@@ -34,6 +34,7 @@ def pipeline(parts: Parts) -> Handler:
         assert call.dialect is not None
         target = call.snapshot.models.resolve(call.model, call.dialect)
         call.target = target
+        check_model(call.token, target.name.lower(), call.model.lower())
         return await drive(once(target), call, parts.dispatch, parts.clock)
 
     return compose(

@@ -7,7 +7,7 @@ import msgspec
 from isthmus.core.call import Call
 from isthmus.core.reply import Reply
 from isthmus.core.stage import Handler, Stage
-from isthmus.errors import Forbidden, InvalidRequest
+from isthmus.errors import InvalidRequest
 from isthmus.wire.body import Body
 
 MODEL_MAX_CHARACTERS = 256
@@ -35,7 +35,6 @@ def read_request(log_body_bytes: int, bypass_platform_models: bool) -> Stage:
             if call.dialect != "workers_ai" and "model" not in body:
                 body = call.body = Body(body.changed({"model": msgspec.json.encode(call.model)}))
         _check_messages(body)
-        _check_scope(call)
         if bypass_platform_models and call.options.gateway_id is None and call.model.startswith("@"):
             call.gateway = None
         return await call_next(call)
@@ -108,12 +107,3 @@ def _check_messages(body: Body) -> None:
     messages = body.fields.get("messages")
     if messages is not None and len(memoryview(messages)) < 8 and body.value("messages") == []:
         raise InvalidRequest("`messages` must hold at least one message.", code=7001, param="messages")
-
-
-def _check_scope(call: Call) -> None:
-    allowed = call.token.models if call.token is not None else None
-    if allowed is None:
-        return
-    name = call.model.lower()
-    if not any(name == rule or (rule.endswith("*") and name.startswith(rule[:-1])) for rule in map(str.lower, allowed)):
-        raise Forbidden("This token may not use this model.", param="model")

@@ -10,7 +10,7 @@ from isthmus.core.call import Call
 from isthmus.core.reply import Reply
 from isthmus.core.snapshot import Snapshot
 from isthmus.core.stage import Handler, Stage
-from isthmus.errors import Unauthenticated
+from isthmus.errors import Forbidden, Unauthenticated
 
 # The vendor's pages disagree on which of the two `/ai/*` wants, so either will do.
 RUN = frozenset((WORKERS_AI_READ, AI_GATEWAY_RUN))
@@ -44,6 +44,19 @@ def verify(snapshot: Snapshot, secret: str, account_id: str | None, permissions:
     ):
         raise Unauthenticated("Authentication error")
     return token
+
+
+def check_model(token: Token | None, *spellings: str) -> None:
+    """Raises `Forbidden` where the token is bound to other models: none of these spellings of one model's name, in
+    lower case, is among them."""
+    allowed = token.models if token is not None else None
+    if allowed is None:
+        return
+    for rule in map(str.lower, allowed):
+        for name in spellings:
+            if name == rule or (rule.endswith("*") and name.startswith(rule[:-1])):
+                return
+    raise Forbidden("This token may not use this model.", param="model")
 
 
 def authenticate(clock: Clock, refresh: Refresh) -> Stage:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -119,7 +120,7 @@ class Simulator:
 
 
 def serve(host: str, port: int, seed: int) -> None:
-    """Runs until interrupted."""
+    """Runs until interrupted or terminated."""
     with contextlib.suppress(KeyboardInterrupt):
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(_serve_for_ever(host, port, seed))
@@ -140,4 +141,6 @@ async def _serve_for_ever(host: str, port: int, seed: int) -> None:
         print(f'  [providers.openai]\n  base_url = "{simulator.openai_url}"\n  allow_private_address = true')
         anthropic = f'base_url = "{simulator.anthropic_url}"\n  allow_private_address = true'
         print(f"  [providers.anthropic]\n  {anthropic}", flush=True)
-        await asyncio.Event().wait()
+        stopped = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+        await stopped.wait()
