@@ -111,11 +111,15 @@ class Dispatcher:
         )
 
     async def _begin(self, call: Call, target: Target, response: UpstreamResponse, prepared: Prepared) -> Reply:
-        content_type = response.header(b"content-type") or b""
+        content_type, passed = b"", []
+        for name, value in response.headers:
+            if name == b"content-type":
+                content_type = value
+            elif name in _PASSED_ON:
+                passed.append((name, value))
+            elif name == b"content-encoding" and value.lower() != b"identity":
+                raise Malformed(f"The provider {target.provider} compressed its answer, which it was not asked to.")
         streamed = content_type != b"application/json" and _is_stream(target, content_type)
-        encoding = response.header(b"content-encoding")
-        if encoding is not None and encoding.lower() != b"identity":
-            raise Malformed(f"The provider {target.provider} compressed its answer, which it was not asked to.")
         dialect = self._dialects[target.dialect]
         reader: Decoder = _LateReader(dialect, whole=not streamed)
         if prepared.constrained is not None:
@@ -130,9 +134,7 @@ class Dispatcher:
             _raise_failure(opening)
         reply.frames = _Frames(opening, chunks, reader)
         reply.filter = prepared.filter
-        for name, value in response.headers:
-            if name in _PASSED_ON:
-                reply.headers.append((name, value))
+        reply.headers = passed
         reply.when_closed(response.aclose)
         return reply
 

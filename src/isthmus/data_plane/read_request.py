@@ -43,11 +43,11 @@ def read_request(log_body_bytes: int, bypass_platform_models: bool) -> Stage:
 
 
 def _check_type(call: Call) -> None:
-    content_type = call.headers.get(b"content-type")
-    if content_type is not None and content_type.partition(b";")[0].strip().lower() not in _JSON:
+    content_type = call.headers.get(b"content-type", b"application/json")
+    if content_type != b"application/json" and content_type.partition(b";")[0].strip().lower() not in _JSON:
         raise InvalidRequest("Send the body as JSON, with `content-type: application/json`.", status=415)
-    encoding = call.headers.get(b"content-encoding", b"identity")
-    if encoding.lower() != b"identity":
+    encoding = call.headers.get(b"content-encoding")
+    if encoding is not None and encoding.lower() != b"identity":
         raise InvalidRequest("Send the body without a content-encoding.", status=415)
 
 
@@ -67,7 +67,7 @@ def _named(model: object) -> str:
 
 
 def _stream(body: Body) -> bool:
-    stream = body.value("stream")
+    stream = body.value("stream") if "stream" in body.fields else None
     if stream is not None and not isinstance(stream, bool):
         raise InvalidRequest("`stream` must be true or false.", code=7001, param="stream")
     return bool(stream)

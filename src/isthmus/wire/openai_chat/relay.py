@@ -16,9 +16,13 @@ _USAGE = (b'"usage":{', b'"usage": {', b'"usage" : {')
 
 
 def relay_request(body: Body, model: str, options: Options) -> Relayed:
-    changes: dict[str, bytes | None] = {name: None for name in OURS if name in body}
+    fields = body.fields
+    changes: dict[str, bytes | None] = {}
+    for ours in OURS:
+        if ours in fields:
+            changes[ours] = None
     name = msgspec.json.encode(model)
-    if "model" not in body or bytes(body.fields["model"]) != name:
+    if "model" not in fields or bytes(fields["model"]) != name:
         changes["model"] = name
     asked = _asking_usage(body) if options.asks_usage else None
     if asked is not None:
