@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import signal
 import subprocess
@@ -264,20 +263,23 @@ async def test_closing_ends_whatever_goes_on() -> None:
     writer.close()
 
 
-def test_serve_says_where_it_is() -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_serve_says_where_it_is_and_stops_when_told(how: signal.Signals) -> None:
     program = "from isthmus.simulator import serve; serve('127.0.0.1', 0, 3)"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline().strip() for _ in range(6)]
-        os.kill(process.pid, signal.SIGINT)
+        lines = [process.stdout.readline().strip() for _ in range(8)]
+        process.send_signal(how)
         assert process.wait(5) == 0
     address = re.search(r"http://127\.0\.0\.1:\d+", lines[0])
     assert address is not None and lines[0].endswith("with seed 3.")
     assert lines[2:] == [
         "[providers.openai]",
         f'base_url = "{address[0]}/v1/"',
+        "allow_private_address = true",
         "[providers.anthropic]",
         f'base_url = "{address[0]}/"',
+        "allow_private_address = true",
     ]
 
 
