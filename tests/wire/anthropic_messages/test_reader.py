@@ -18,7 +18,8 @@ from isthmus.core.event import (
 )
 from isthmus.core.usage import Usage
 from isthmus.errors import Interrupted, Malformed, Unavailable
-from isthmus.wire.anthropic_messages import DIALECT, reader
+from isthmus.wire.anthropic_messages import DIALECT
+from isthmus.wire.framing import whole as framing_whole
 
 MESSAGE = {
     "id": "msg_1",
@@ -113,7 +114,7 @@ def test_what_is_no_message(data):
 
 
 def test_a_whole_answer_without_an_end_is_bounded(monkeypatch):
-    monkeypatch.setattr(reader, "ANSWER_MAX_BYTES", 10)
+    monkeypatch.setattr(framing_whole, "ANSWER_MAX_BYTES", 10)
     read = DIALECT.reader(whole=True)
     read.feed(b"x" * 10)
     with pytest.raises(Malformed):

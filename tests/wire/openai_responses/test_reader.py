@@ -19,7 +19,8 @@ from isthmus.core.event import (
 )
 from isthmus.core.usage import Usage
 from isthmus.errors import Interrupted, Malformed, Throttled
-from isthmus.wire.openai_responses import DIALECT, reader
+from isthmus.wire.framing import whole as framing_whole
+from isthmus.wire.openai_responses import DIALECT
 
 RESPONSE = {
     "id": "resp_1",
@@ -131,7 +132,7 @@ def test_what_is_no_response(data):
 
 
 def test_a_whole_answer_without_an_end_is_bounded(monkeypatch):
-    monkeypatch.setattr(reader, "ANSWER_MAX_BYTES", 10)
+    monkeypatch.setattr(framing_whole, "ANSWER_MAX_BYTES", 10)
     read = DIALECT.reader(whole=True)
     read.feed(b"x" * 10)
     with pytest.raises(Malformed):

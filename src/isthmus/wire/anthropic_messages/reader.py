@@ -20,9 +20,8 @@ from isthmus.wire.anthropic_messages import schema
 from isthmus.wire.anthropic_messages.answer import UsageCount, finish_reason
 from isthmus.wire.anthropic_messages.errors import stated_error
 from isthmus.wire.framing.sse import DONE, ServerSentEvents
+from isthmus.wire.framing.whole import WholeBody
 from isthmus.wire.json_text import made_up_id
-
-ANSWER_MAX_BYTES = 64 * 1024 * 1024
 
 _KNOWN = frozenset(
     ("message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "error")
@@ -141,28 +140,18 @@ class StreamReader:
 
 
 class WholeReader:
-    __slots__ = ("_chunks", "_size")
+    __slots__ = ("_body",)
     ended = False
 
     def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-        self._size = 0
+        self._body = WholeBody()
 
     def feed(self, data: bytes) -> list[Event]:
-        self._size += len(data)
-        if self._size > ANSWER_MAX_BYTES:
-            raise Malformed(f"The provider sent an answer of more than {ANSWER_MAX_BYTES} bytes.")
-        self._chunks.append(data)
+        self._body.feed(data)
         return []
 
     def close(self) -> list[Event]:
-        data = b"".join(self._chunks)
-        try:
-            message = _decode_message(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            if not isinstance(error, msgspec.ValidationError) and data.lstrip().startswith(b"{"):
-                raise Interrupted("The provider stopped in the middle of its answer.") from None
-            raise Malformed(f"The provider's answer is not a message: {error}.") from None
+        message = self._body.decoded(_decode_message, "message")
         if message.type == "error":
             return [Failed(error=stated_error(message.error))]
         if message.type != "message":

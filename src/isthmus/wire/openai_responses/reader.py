@@ -21,11 +21,10 @@ from isthmus.core.event import (
 )
 from isthmus.errors import Interrupted, Malformed
 from isthmus.wire.framing.sse import DONE, ServerSentEvents
+from isthmus.wire.framing.whole import WholeBody
 from isthmus.wire.json_text import made_up_id
 from isthmus.wire.openai_responses import schema
 from isthmus.wire.openai_responses.answer import failure, finish_reason, incomplete_reason, read_usage
-
-ANSWER_MAX_BYTES = 64 * 1024 * 1024
 
 _decode_event = msgspec.json.Decoder(schema.StreamEvent).decode
 _decode_kind = msgspec.json.Decoder(schema.Kind).decode
@@ -174,28 +173,18 @@ _KNOWN_NAMES = frozenset(name.encode() for name in _STEPS)
 
 
 class WholeReader:
-    __slots__ = ("_chunks", "_size")
+    __slots__ = ("_body",)
     ended = False
 
     def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-        self._size = 0
+        self._body = WholeBody()
 
     def feed(self, data: bytes) -> list[Event]:
-        self._size += len(data)
-        if self._size > ANSWER_MAX_BYTES:
-            raise Malformed(f"The provider sent an answer of more than {ANSWER_MAX_BYTES} bytes.")
-        self._chunks.append(data)
+        self._body.feed(data)
         return []
 
     def close(self) -> list[Event]:
-        data = b"".join(self._chunks)
-        try:
-            response = _decode_response(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            if not isinstance(error, msgspec.ValidationError) and data.lstrip().startswith(b"{"):
-                raise Interrupted("The provider stopped in the middle of its answer.") from None
-            raise Malformed(f"The provider's answer is not a response: {error}.") from None
+        response = self._body.decoded(_decode_response, "response")
         if response.status == "failed" or (response.error and response.output is None):
             return [Failed(error=failure(response.error))]
         if response.output is None or response.status in ("queued", "in_progress"):
