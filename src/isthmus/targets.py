@@ -12,9 +12,10 @@ from isthmus.core.attempt import Located
 from isthmus.local import weights
 from isthmus.local.model import LocalModel
 from isthmus.local.supervisor import LocalModels
+from isthmus.providers.anthropic import ANTHROPIC
 from isthmus.providers.built_in import BUILT_IN
 from isthmus.providers.models import ModelTable, PlatformModel
-from isthmus.providers.provider import COMPATIBLE, JSON, USER_AGENT, Provider
+from isthmus.providers.provider import COMPATIBLE, JSON, TRACING, USER_AGENT, Provider
 
 LOCAL = "local"
 # Below a declared provider's address; the dialects that one can be declared to speak.
@@ -103,5 +104,6 @@ def _new(slug: str, entry: ProviderDeclared, environment: Mapping[str, str]) -> 
         credential=read_credential(entry.credential, environment) if entry.credential else None,
         needs_credential=False,
         variants=COMPATIBLE,
+        forward=ANTHROPIC.forward if dialect == "anthropic_messages" else TRACING,
         allow_private_address=entry.allow_private_address,
     )

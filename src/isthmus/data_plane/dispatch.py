@@ -142,8 +142,8 @@ class Dispatcher:
         """The provider's refusal. Its body is kept for callers who speak its dialect."""
         status = response.status
         call.first_byte_at = time.monotonic()
-        if status < 400:
-            return Malformed(f"The provider {target.provider} answered with a redirect ({status}).")
+        if not 400 <= status < 600:
+            return Malformed(f"The provider {target.provider} answered with status {status}: no answer and no error.")
         parts: list[bytes] = []
         size = 0
         with suppress(UpstreamError):  # the status is told all the same
@@ -161,10 +161,13 @@ class Dispatcher:
                 status=503,
             )
         dialect = self._dialects[target.dialect]
-        error = dialect.read_error(status, body, _retry_after(response))
-        content_type = (response.header(b"content-type") or b"application/json").decode("latin-1")
-        passed = tuple(pair for pair in response.headers if pair[0] in _PASSED_ON)
-        error.native = Native(status, body, content_type, dialect.name, passed)
+        retry_after = _retry_after(response)
+        error = dialect.read_error(status, body, retry_after)
+        if response.header(b"content-encoding") is None:
+            content_type = (response.header(b"content-type") or b"application/json").decode("latin-1")
+            kept = _PASSED_ON if retry_after is not None else _PASSED_ON | {b"retry-after"}
+            passed = tuple(pair for pair in response.headers if pair[0] in kept)
+            error.native = Native(status, body, content_type, dialect.name, passed)
         return error
 
 

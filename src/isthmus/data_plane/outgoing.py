@@ -185,7 +185,7 @@ class Written:
         if self.ended:
             return b""
         data = b"".join([self._written(event) for event in frame.events])
-        return data + self.close() if frame.ended else data
+        return data + self.close() if self._call.finish_reason and frame.ended else data
 
     def close(self) -> bytes:
         """The provider's last event ends the answer, whether or not it then ends its stream."""
