@@ -211,10 +211,9 @@ class _House:
 
     async def _ensure_default(self, account_id: str) -> Snapshot:
         try:
-            await self._publisher.ensure_default(account_id)
+            return await self._publisher.ensure_default(account_id)
         except StorageError as error:
             raise InternalError("The store does not answer, and the account has no gateway yet.", status=503) from error
-        return self._publisher.current
 
     async def _refresh(self) -> Snapshot:
         """A store that does not answer leaves things as they are: known tokens go on working."""

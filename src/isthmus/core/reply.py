@@ -10,15 +10,19 @@ from isthmus.core.event import Event
 Headers = list[tuple[bytes, bytes]]
 
 
-class Decoder(Protocol):
-    """A dialect's reader, as a frame sees it (`wire.protocol.Reader`)."""
+class Reader(Protocol):
+    """A provider's answer, chunk by chunk, to events. One reader an answer. `ended`: the event after which a stream
+    says no more has been read."""
 
     @property
     def ended(self) -> bool: ...
 
     def feed(self, data: bytes) -> list[Event]: ...
 
-    def close(self) -> list[Event]: ...
+    def close(self) -> list[Event]:
+        """The answer's end. A whole answer's events come here. Raises `Interrupted` where the answer was cut short
+        (no terminal event was seen), `Malformed` where it is not what the dialect says."""
+        ...
 
 
 class Frame:
@@ -30,7 +34,7 @@ class Frame:
 
     __slots__ = ("_decoder", "_events", "data", "last")
 
-    def __init__(self, data: bytes, decoder: Decoder, *, last: bool = False) -> None:
+    def __init__(self, data: bytes, decoder: Reader, *, last: bool = False) -> None:
         self.data = data
         self.last = last
         self._decoder = decoder
@@ -49,7 +53,8 @@ class Frame:
 
 
 class Filter(Protocol):
-    """Takes out of a relayed stream what we asked for and the caller did not (`wire.protocol.Filter`)."""
+    """Takes out of a relayed stream what we asked for and the caller did not. It is fed whole events; `taken` is what
+    it took out so far (usage, which the log row wants)."""
 
     taken: bytes
 

@@ -14,14 +14,14 @@ import msgspec
 from isthmus.core.attempt import Attempt, Located, Target
 from isthmus.core.call import Call
 from isthmus.core.event import Event, Failed, Started, UsageReported
-from isthmus.core.reply import Decoder, Frame, Reply
+from isthmus.core.reply import Filter, Frame, Reader, Reply
 from isthmus.core.request import Chat
 from isthmus.errors import InvalidRequest, Malformed, Native, Unavailable, UpstreamError
 from isthmus.providers.constrained_tools import CalledTools, constrain
 from isthmus.providers.provider import TRACING
 from isthmus.transport.protocol import Timeouts, Transport, UpstreamRequest, UpstreamResponse
 from isthmus.wire.body import Body
-from isthmus.wire.protocol import Dialect, Filter, Reader
+from isthmus.wire.protocol import Dialect
 
 ERROR_MAX_BYTES = 1024 * 1024
 
@@ -121,7 +121,7 @@ class Dispatcher:
                 raise Malformed(f"The provider {target.provider} compressed its answer, which it was not asked to.")
         streamed = content_type != b"application/json" and _is_stream(target, content_type)
         dialect = self._dialects[target.dialect]
-        reader: Decoder = _LateReader(dialect, whole=not streamed)
+        reader: Reader = _LateReader(dialect, whole=not streamed)
         if prepared.constrained is not None:
             reader = _ToolReader(reader, CalledTools(prepared.constrained))
         chunks = response.chunks()
@@ -201,7 +201,7 @@ class _ToolReader:
 
     __slots__ = ("_called", "_reader")
 
-    def __init__(self, reader: Decoder, called: CalledTools) -> None:
+    def __init__(self, reader: Reader, called: CalledTools) -> None:
         self._reader = reader
         self._called = called
 
@@ -221,7 +221,7 @@ class _Frames:
 
     __slots__ = ("_chunks", "_decoder", "_ended", "_opening")
 
-    def __init__(self, opening: Frame, chunks: AsyncIterator[bytes], decoder: Decoder) -> None:
+    def __init__(self, opening: Frame, chunks: AsyncIterator[bytes], decoder: Reader) -> None:
         self._opening: Frame | None = opening
         self._chunks = chunks
         self._decoder = decoder

@@ -1,4 +1,4 @@
-"""Reply to ASGI: the one place where answers and errors leave. A call's row is kept before its last byte goes out."""
+"""Reply to caller: the one place where answers and errors leave. A call's row is kept before its last byte goes out."""
 
 from __future__ import annotations
 

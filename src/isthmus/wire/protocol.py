@@ -11,24 +11,11 @@ from typing import Protocol
 import msgspec
 
 from isthmus.core.event import Event, Summary
+from isthmus.core.reply import Filter as Filter
+from isthmus.core.reply import Reader as Reader
 from isthmus.core.request import Chat, Written
 from isthmus.errors import GatewayError, UpstreamError
 from isthmus.wire.body import Body
-
-
-class Reader(Protocol):
-    """A provider's answer, chunk by chunk, to events. One reader an answer. `ended`: the event after which a stream
-    says no more has been read."""
-
-    @property
-    def ended(self) -> bool: ...
-
-    def feed(self, data: bytes) -> list[Event]: ...
-
-    def close(self) -> list[Event]:
-        """The answer's end. A whole answer's events come here. Raises `Interrupted` where the answer was cut short
-        (no terminal event was seen), `Malformed` where it is not what the dialect says."""
-        ...
 
 
 class Writer(Protocol):
@@ -39,17 +26,6 @@ class Writer(Protocol):
     def close(self) -> bytes:
         """The rest: for a whole answer, all of it."""
         ...
-
-
-class Filter(Protocol):
-    """Takes out of a relayed stream what we asked for and the caller did not. It is fed whole events; `taken` is what
-    it took out so far (usage, which the log row wants)."""
-
-    taken: bytes
-
-    def feed(self, chunk: bytes) -> bytes: ...
-
-    def close(self) -> bytes: ...
 
 
 class Relayed(msgspec.Struct, frozen=True, kw_only=True):
