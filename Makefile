@@ -1,14 +1,16 @@
 # The two commands that a newcomer needs are `make run` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+PINNED := --generate-hashes --no-header --no-annotate --python-version 3.11
+OLDER := openai-1 openai-2 anthropic-0 anthropic-1
 PIP := $(BIN)/pip --disable-pip-version-check --quiet --no-input install
 
-.PHONY: run test check fmt style types bench serve lock clean
+.PHONY: run test check fmt style types bench serve fidelity lock clean
 
 run: .venv/.run weights ## a running gateway with a real model's answer
 	$(BIN)/isthmus serve --welcome
 
-test: .venv/.dev weights ## every test
+test: .venv/.dev $(OLDER:%=.venv/older/%/.done) weights ## every test
 	$(BIN)/python -m pytest
 
 check: style types test ## what CI runs
@@ -30,13 +32,20 @@ bench: .venv/.run ## ratios to nginx, see docs/performance.md
 serve: .venv/.run
 	$(BIN)/isthmus serve
 
+fidelity: .venv/.dev ## writes docs/fidelity.md from what translation does
+	PYTHONPATH=tests $(BIN)/python -m fidelity.document
+
 weights: .venv/.run
 	$(BIN)/isthmus model get smollm2
 
 lock: ## pins every dependency anew (needs uv)
-	uv pip compile -q pyproject.toml requirements/build.in --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements/core.txt
-	uv pip compile -q pyproject.toml requirements/build.in --extra local --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements/local.txt
-	uv pip compile -q pyproject.toml requirements/build.in --extra local --extra dev --generate-hashes --no-header --no-annotate --python-version 3.11 -o requirements/dev.txt
+	uv pip compile -q pyproject.toml requirements/build.in $(PINNED) -o requirements/core.txt
+	uv pip compile -q pyproject.toml requirements/build.in --extra local $(PINNED) -o requirements/local.txt
+	uv pip compile -q pyproject.toml requirements/build.in --extra local --extra bedrock --extra vertex --extra dev $(PINNED) -o requirements/dev.txt
+	echo 'openai>=1,<2' | uv pip compile -q - $(PINNED) -o requirements/older-openai-1.txt
+	echo 'openai>=2,<3' | uv pip compile -q - $(PINNED) -o requirements/older-openai-2.txt
+	echo 'anthropic<1' | uv pip compile -q - $(PINNED) -o requirements/older-anthropic-0.txt
+	echo 'anthropic>=1,<2' | uv pip compile -q - $(PINNED) -o requirements/older-anthropic-1.txt
 
 clean:
 	rm -rf .venv isthmus-data .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -50,6 +59,14 @@ clean:
 	$(PIP) --require-hashes --no-deps -r requirements/local.txt
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
+
+.venv/older/%/.done: requirements/older-%.txt | .venv/bin/python
+	@echo "· installing $*, an older SDK for the tests (about 30 MB)"
+	@rm -rf $(@D)
+	$(PIP) --require-hashes --no-deps -r $< --target $(@D)
+	@touch $@
+
+.PRECIOUS: .venv/older/%/.done
 
 .venv/.dev: requirements/dev.txt .venv/.run
 	@echo "· installing what the tests need (about 150 MB)"
