@@ -137,3 +137,13 @@ def openai_schemas() -> Any:
 @pytest.fixture(scope="session")
 def anthropic_schemas() -> Any:
     return _load("vendor_schemas").anthropic()
+
+
+@pytest.fixture(scope="session")
+def gemini_schemas() -> Any:
+    return _load("discovery_schemas").studio()
+
+
+@pytest.fixture(scope="session")
+def vertex_schemas() -> Any:
+    return _load("discovery_schemas").vertex()

@@ -20,6 +20,7 @@ _HTML = (
 )
 _LAST_CHUNK = b"0\r\n\r\n"
 _OVERPROMISED_BYTES = 64
+_OVERLOADED = 529
 _WRITE_BYTES = 64 * 1024
 
 
@@ -52,8 +53,13 @@ def distorted(answer: Answer, fault: Fault) -> Answer:
     if answer.events is None:
         return msgspec.structs.replace(answer, body=answer.body[: len(answer.body) * 2 // 3])
     middle = len(answer.events) // 2
-    broken = answer.events[middle].removesuffix(b"}\n\n") + b"\n\n"
+    broken = (answer.cut_json or _cut_json)(answer.events[middle])
     return msgspec.structs.replace(answer, events=(*answer.events[:middle], broken, *answer.events[middle + 1 :]))
+
+
+def _cut_json(event: bytes) -> bytes:
+    said = event.rstrip(b"\r\n")
+    return said.removesuffix(b"}") + event[len(said) :]
 
 
 async def _left_within(connection: Connection, milliseconds: int) -> bool:
@@ -163,4 +169,4 @@ def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
     except ValueError:
-        return "Overloaded"
+        return "Overloaded" if status == _OVERLOADED else "Refused"

@@ -25,12 +25,14 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """`events` where it is a stream, one whole event of the provider's each; else `body`."""
+    """`events` where it is a stream, one whole event of the provider's each; else `body`. `cut_json` is for events of
+    which the JSON is not the end: how one is made that holds no JSON."""
 
     status: int = 200
     headers: Headers = ()
     body: bytes = b""
     events: tuple[bytes, ...] | None = None
+    cut_json: Callable[[bytes], bytes] | None = None
 
 
 class Rejection(Exception):
@@ -81,10 +83,13 @@ class World:
 
 
 class Exchange:
+    """`path_values` is what stands in the path where its route has a `{name}`."""
+
     def __init__(self, request: RecordedRequest, world: World, scripted: Fault | None) -> None:
         self.request = request
         self.world = world
         self.fault = scripted or PLAIN
+        self.path_values: Mapping[str, str] = {}
         self._scripted = scripted is not None
         digest = world.seed.digest(request.method, request.path, request.body)
         self.ids = world.seed.rng(digest, str(world.occurrence(digest)))
@@ -94,8 +99,9 @@ class Exchange:
         """The decoded body. Raises `msgspec.DecodeError` or `UnicodeDecodeError`."""
         return msgspec.json.decode(self.request.body)
 
-    def settle(self, text: str = "") -> str:
+    def settle(self, text: str = "", streamed: bool | None = None) -> str:
         """Decides the fault: scripted in process, or by the header, or by a directive in the last user message.
+        `streamed` is for those whose path says so; None leaves it to the body's `stream`.
 
         Returns the message without its directives. Raises `UnknownDirective`.
         """
@@ -106,7 +112,7 @@ class Exchange:
         fault = self.fault
         if fault.kind == "out_of_credit" or (fault.status is not None and fault.error_event_after is None):
             raise Scripted
-        if fault.error_event_after is not None and not self._is_streamed():
+        if fault.error_event_after is not None and not (self._is_streamed() if streamed is None else streamed):
             raise Scripted
         return text
 

@@ -22,7 +22,7 @@ Kind = Literal[
     "refusal",
     "content_filter",
 ]
-STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529)
+STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 424, 429, 498, 500, 502, 503, 504, 529)
 MAX_EVENTS = 100_000
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -46,6 +46,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     - `not_streamed`: a whole answer though a stream was asked for
     - `out_of_credit`: the provider's own error for an empty purse
     - `refusal`, `content_filter`: the model, or the provider's filter, declines: a sound answer, seldom seen
+
+    `finish_reason` is an end of the answer, `block_reason` a prompt that is not answered at all, in the provider's own
+    words, where it has words for what nothing else leads to; `citations` is how many sources it says that it quotes.
     """
 
     kind: Kind | None = None
@@ -62,6 +65,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     event_bytes: Annotated[int, Meta(ge=1, le=MAX_EVENT_BYTES)] | None = None
     tokens: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     chunk_bytes: Annotated[int, Meta(ge=1)] | None = None
+    finish_reason: str | None = None
+    block_reason: str | None = None
+    citations: Annotated[int, Meta(ge=0, le=100)] = 0
 
     def __post_init__(self) -> None:
         if self.kind is not None and self.kind not in get_args(Kind):

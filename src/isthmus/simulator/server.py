@@ -136,11 +136,12 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 async def _serve_for_ever(host: str, port: int, seed: int) -> None:
     async with Simulator(seed=seed, host=host, port=port) as simulator:
-        print(f"Simulating OpenAI and Anthropic at {simulator.base_url} with seed {seed}.")
-        print("Point a gateway to it:")
-        print(f'  [providers.openai]\n  base_url = "{simulator.openai_url}"\n  allow_private_address = true')
-        anthropic = f'base_url = "{simulator.anthropic_url}"\n  allow_private_address = true'
-        print(f"  [providers.anthropic]\n  {anthropic}", flush=True)
         stopped = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+        print(f"Simulating OpenAI, Anthropic, Google, Bedrock and Cohere at {simulator.base_url} with seed {seed}.")
+        print("Point a gateway to it:")
+        print(f'  [providers.openai]\n  base_url = "{simulator.openai_url}"\n  allow_private_address = true')
+        for slug in ("anthropic", "google-ai-studio", "aws-bedrock", "cohere"):
+            address = f'base_url = "{simulator.base_url}/"\n  allow_private_address = true'
+            print(f"  [providers.{slug}]\n  {address}", flush=True)
         await stopped.wait()

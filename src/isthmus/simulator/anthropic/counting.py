@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from isthmus.simulator import text as texts
-from isthmus.simulator.exchange import Exchange, Rejection
+from isthmus.simulator.exchange import Rejection, World
 from isthmus.simulator.models import Model
 
 _PROMPT_TOKENS = 3
@@ -35,19 +35,18 @@ class PromptUsage(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def count_prompt(exchange: Exchange, model: Model) -> PromptUsage:
-    """Of a request that has been found sound. Remembers what it wrote to the cache."""
-    blocks = _blocks(exchange.raw)
+def count_prompt(world: World, raw: dict[str, Any], model: Model) -> PromptUsage:
+    """Of the body of a request that has been found sound. Remembers what it wrote to the cache."""
+    blocks = _blocks(raw)
     weights = [texts.MESSAGE_TOKENS + texts.weigh(block) for block in blocks]
     total = sum(weights) + _PROMPT_TOKENS
     if total > model.context_tokens:
         raise Rejection(f"prompt is too long: {total} tokens > {model.context_tokens} maximum")
     marks = [_mark(block) for block in blocks]
-    if (whole_mark := _mark(exchange.raw)) and not marks[-1]:
+    if (whole_mark := _mark(raw)) and not marks[-1]:
         marks[-1] = whole_mark
     if total < model.cache_minimum_tokens or not any(marks):
         return PromptUsage(fresh=total)
-    world = exchange.world
     running = read = marked = 0
     written = {"5m": 0, "1h": 0}
     digest = model.name.encode()

@@ -40,7 +40,7 @@ def respond(exchange: Exchange) -> Answer:
     rules.check_answerable(request, model)
     turns = read_turns(request, model, exchange.world.seed)
     ask = _ask(exchange, request, model, tools, turns)
-    prompt = count_prompt(exchange, model)
+    prompt = count_prompt(exchange.world, exchange.raw, model)
     draft = write(ask, exchange.world.seed)
     message = _Message(exchange, request, model, prompt)
     if request.stream is not True or exchange.fault.kind == "not_streamed":
@@ -55,7 +55,7 @@ def count(exchange: Exchange) -> Answer:
     rules.check(exchange, request, model, _read_tools(exchange, request))
     turns = read_turns(request, model, exchange.world.seed)
     exchange.settle(_last_text(turns))
-    body: dict[str, Any] = {"input_tokens": count_prompt(exchange, model).total}
+    body: dict[str, Any] = {"input_tokens": count_prompt(exchange.world, exchange.raw, model).total}
     if _is_beta(exchange):
         body["context_management"] = None
     return whole(ANTHROPIC, exchange, body)

@@ -1,0 +1,1 @@
+"""Cohere's Chat of version 2, whole and as its stream of events."""
