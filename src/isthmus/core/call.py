@@ -11,14 +11,15 @@ import msgspec
 
 from isthmus.core.account import Token
 from isthmus.core.attempt import Target
+from isthmus.core.chat.fidelity import Note
+from isthmus.core.chat.usage import Usage
 from isthmus.core.entry import End
 from isthmus.core.gateway import Gateway
 from isthmus.core.snapshot import Snapshot
-from isthmus.core.usage import Usage
 from isthmus.errors import GatewayError
 
 if TYPE_CHECKING:
-    from isthmus.core.request import Chat
+    from isthmus.core.chat.request import Chat
 
 
 class ErrorWriter(Protocol):
@@ -73,13 +74,18 @@ class Answer:
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One address that callers call. `dialect` None: the body decides (`/ai/run`). `errors` writes our refusals.
-    `enveloped`: whole answers are wrapped as `{"result": …, "success": true, …}`."""
+    `streams`: whether the answer is streamed where the address says that, None where the body does. `counts`: the
+    answer is how many tokens the request has, and no more.
+    `enveloped`: whole answers are wrapped as `{"result": …, "success": true, …}`. `key_header`: where the vendor's SDK
+    puts its key, which is our token there; `Authorization` wins."""
 
     request_type: str
     dialect: str | None
     errors: ErrorWriter
     enveloped: bool = False
-    key_in_x_api_key: bool = False
+    key_header: bytes | None = None
+    streams: bool | None = None
+    counts: bool = False
 
 
 class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +97,7 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
     collect_log_payload: bool = True
     metadata: str | None = None
     request_timeout_seconds: float | None = None
+    strict_fidelity: bool = False
 
 
 class Call:
@@ -113,8 +120,8 @@ class Call:
         "gateway",
         "headers",
         "id",
-        "lost",
         "model",
+        "notes",
         "options",
         "path",
         "path_model",
@@ -163,7 +170,7 @@ class Call:
         self.first_byte_at: float | None = None
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
-        self.lost: tuple[str, ...] = ()
+        self.notes: tuple[Note, ...] = ()
         self.answer: Answer = Answer(0)
         self.end: End | None = None
         self.error: GatewayError | None = None

@@ -56,7 +56,7 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     wholesale: bool = False
     error_code: int | None = None
     error_message: str | None = None
-    notes: str | None = None
+    notes: str | None = None  # JSON: `core.chat.fidelity.Note`s
     request_size: int = 0
     response_size: int = 0
     request_body: bytes | None = None

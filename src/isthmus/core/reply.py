@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
-from isthmus.core.event import Event
+from isthmus.core.chat.event import Event
 
 Headers = list[tuple[bytes, bytes]]
 

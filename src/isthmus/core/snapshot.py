@@ -22,10 +22,15 @@ class Models(Protocol):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """`tokens` by digest, `gateways` by (account id, gateway id)."""
+    """`tokens` by digest, `gateways` by (account id, gateway id). `models` are everybody's, `account_models` those of
+    the accounts that have providers of their own."""
 
     version: int
     accounts: Mapping[str, Account]
     tokens: Mapping[str, Token]
     gateways: Mapping[tuple[str, str], Gateway]
     models: Models
+    account_models: Mapping[str, Models] = {}
+
+    def models_of(self, account_id: str) -> Models:
+        return self.account_models.get(account_id, self.models)
