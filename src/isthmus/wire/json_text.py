@@ -40,6 +40,12 @@ def read_typed(decode: Callable[[bytes], T], data: bytes) -> T:
         raise _refusal(str(error)) from None
 
 
+def on_one_line(json_text: str) -> str:
+    """JSON text that may stand in a line of an event stream: line breaks in it are white space between values, since
+    strings cannot hold any."""
+    return json_text.replace("\r", " ").replace("\n", " ")
+
+
 def prefixed_id(prefix: str, given: str) -> str:
     """An id of a dialect's own form: the given one where it has the prefix, else its safe characters behind it."""
     return given if given.startswith(prefix) else prefix + _UNSAFE.sub("", given)

@@ -6,14 +6,17 @@ and an `__init__` that composes them into one value of this protocol. Callers sp
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
-from isthmus.core.event import Event, Summary
+from isthmus.core.chat.event import Event, Summary
+from isthmus.core.chat.fidelity import Note
+from isthmus.core.chat.model import Model
+from isthmus.core.chat.request import Chat, Written
 from isthmus.core.reply import Filter as Filter
 from isthmus.core.reply import Reader as Reader
-from isthmus.core.request import Chat, Written
 from isthmus.errors import GatewayError, UpstreamError
 from isthmus.wire.body import Body
 
@@ -29,27 +32,35 @@ class Writer(Protocol):
 
 
 class Relayed(msgspec.Struct, frozen=True, kw_only=True):
-    """A request body passed on in its own dialect: byte for byte but for what we must change."""
+    """A request body passed on in its own dialect: byte for byte but for what we must change. `notes` tell what had to
+    go since the provider would refuse it: another's signatures, thinking that cannot go on."""
 
     body: bytes
     filter: Filter | None = None
+    notes: tuple[Note, ...] = ()
 
 
 class Dialect(Protocol):
-    """`name` is one of the names of the registry; `keep_alive` the bytes that say nothing on an idle stream."""
+    """`name` is one of the names of the registry; `keep_alive` the bytes that say nothing on an idle stream. `origin`
+    is the vendor whose signatures and ids this dialect carries bare (`core.chat.part.Opaque`). `spellings` gives the
+    dialect's own names for neutral ones, where they differ: receipts speak to callers in them."""
 
     name: str
     keep_alive: bytes
+    origin: str
+    spellings: Mapping[str, str]
 
     def read_request(self, body: Body) -> Chat:
         """Raises `InvalidRequest` with a message that names the field and `param` set to its path."""
         ...
 
-    def write_request(self, chat: Chat, model: str) -> Written:
-        """`model` is the provider's name. Raises `Unsupported` where a loss would change what the answer means."""
+    def write_request(self, chat: Chat, model: Model) -> Written:
+        """Raises `Unsupported` where a loss would change what the answer means."""
         ...
 
-    def relay_request(self, body: Body, model: str) -> Relayed: ...
+    def relay_request(self, body: Body, model: str) -> Relayed:
+        """`model` is the provider's name for it. What this gateway sealed (`wire.sealed`) is opened or left out."""
+        ...
 
     def read_error(self, status: int, body: bytes, retry_after: float | None) -> UpstreamError:
         """A provider's error answer, classed by status and by its own code, never by searching the text."""

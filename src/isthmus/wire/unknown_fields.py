@@ -39,6 +39,8 @@ class RequestReading(Generic[T]):
             _walk(msgspec.json.decode(body.data), self._kind, "", nested)
         except RecursionError:
             raise InvalidRequest("The body is nested too deeply.") from None
+        except msgspec.DecodeError as error:  # a number of thousands of digits, which the typed reading passed over
+            raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
         return request, unknown + list(nested)
 
     def _asks(self, body: Body, name: str) -> bool:
@@ -46,6 +48,18 @@ class RequestReading(Generic[T]):
         if value is None or value == {} or value == []:
             return False
         return name not in self._defaults or value != self._defaults[name]
+
+
+def read_nested(reading: RequestReading[T], data: bytes, at: str) -> tuple[T, list[str]]:
+    """One of the things in an array of a request, read as a whole request is; `at` is where it stands: "input.3".
+    Raises `InvalidRequest` with that place in `param`; the unknown fields' names begin after it."""
+    try:
+        return reading.read(Body(data))
+    except InvalidRequest as error:
+        if error.param is None:
+            raise InvalidRequest(f"`{at}`: {error.message}", param=at) from None
+        path = f"{at}.{error.param}"
+        raise InvalidRequest(error.message.replace(f"`{error.param}`", f"`{path}`", 1), param=path) from None
 
 
 def _struct(kind: inspect.Type) -> inspect.StructType:

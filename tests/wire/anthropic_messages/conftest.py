@@ -12,7 +12,9 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from isthmus.core.event import Event, Failed
+from isthmus.core.chat.event import Event, Failed
+from isthmus.core.chat.request import Chat
+from isthmus.wire.anthropic_messages import DIALECT
 
 CASES = sorted((Path(__file__).parent.parent / "cases" / "anthropic_messages").iterdir())
 
@@ -42,20 +44,23 @@ def case(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="session")
 def plain() -> Callable[[Iterable[Event]], list[dict[str, Any]]]:
-    """Events as golden files have them: their type, and what differs from the default."""
+    """Events as golden files have them: their type, and what differs from the default, inside of them too."""
 
-    def one(event: Event) -> dict[str, Any]:
-        if isinstance(event, Failed):
-            error = event.error
+    def one(value: Any) -> Any:
+        if isinstance(value, Failed):
+            error = value.error
             stated = {"error": type(error).__name__, "status": error.status}
             return {"type": "Failed", **stated, "kind": error.kind, "message": error.message}
-        values = msgspec.to_builtins(event)
+        if isinstance(value, tuple):
+            return [one(item) for item in value]
+        if not isinstance(value, msgspec.Struct):
+            return value
         said = {
-            field.name: values[field.name]
-            for field in msgspec.structs.fields(event)
-            if field.required or getattr(event, field.name) != field.default
+            field.name: one(getattr(value, field.name))
+            for field in msgspec.structs.fields(value)
+            if field.required or getattr(value, field.name) != field.default
         }
-        return {"type": type(event).__name__, **said}
+        return {"type": type(value).__name__, **said} if isinstance(value, Event) else said
 
     return lambda events: [one(event) for event in events]
 
@@ -74,3 +79,43 @@ def frames() -> Callable[[bytes], list[tuple[str, dict[str, Any]]]]:
         return found
 
     return split
+
+
+EVENT_SCHEMAS = {
+    "message_start": "MessageStartEvent",
+    "content_block_start": "ContentBlockStartEvent",
+    "content_block_delta": "ContentBlockDeltaEvent",
+    "content_block_stop": "ContentBlockStopEvent",
+    "message_delta": "MessageDeltaEvent",
+    "message_stop": "MessageStopEvent",
+    "error": "ErrorResponse",
+}
+ASKING_TO_THINK = Chat(model="m", messages=(), summary="auto")
+
+
+@pytest.fixture
+def stream(validate: Validate, frames: Any) -> Callable[..., list[dict[str, Any]]]:
+    """The events as a stream's data, each valid; every prefix of writes is complete events."""
+
+    def written(*events: Event, chat: Chat = ASKING_TO_THINK) -> list[dict[str, Any]]:
+        writer = DIALECT.writer(False, chat)
+        out = b"".join([*(writer.write(event) for event in events), writer.close()])
+        found = frames(out)
+        for name, data in found:
+            assert data["type"] == name
+            validate(EVENT_SCHEMAS[name], data)
+        return [data for _, data in found]
+
+    return written
+
+
+@pytest.fixture
+def whole(validate: Validate) -> Callable[..., dict[str, Any]]:
+    def written(*events: Event, chat: Chat = ASKING_TO_THINK) -> dict[str, Any]:
+        writer = DIALECT.writer(True, chat)
+        assert not any([writer.write(event) for event in events])
+        message: dict[str, Any] = json.loads(writer.close())
+        validate("Message", message)
+        return message
+
+    return written

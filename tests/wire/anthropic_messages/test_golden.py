@@ -7,8 +7,9 @@ import json
 import msgspec
 import pytest
 
-from isthmus.core.event import Failed
-from isthmus.core.request import Chat, Text
+from isthmus.core.chat.event import Failed
+from isthmus.core.chat.model import Model
+from isthmus.core.chat.request import Chat, Text
 from isthmus.errors import Interrupted
 from isthmus.wire.anthropic_messages import DIALECT
 from isthmus.wire.body import Body
@@ -74,10 +75,11 @@ def test_summary_of_a_relayed_stream(case):
 def test_requests_survive_a_round_trip(case, validate):
     asked = json.loads((case / "request.json").read_text())
     validate("CreateMessageParams", asked)
-    chat = DIALECT.read_request(Body(json.dumps(asked).encode()))
+    chat = DIALECT.read_request(Body(msgspec.json.encode(asked)))
     assert chat.unplaced == ()
-    written = DIALECT.write_request(chat, chat.model)
-    assert written.lost == ()
+    adaptive = asked.get("thinking", {}).get("type") == "adaptive"
+    written = DIALECT.write_request(chat, Model(name=chat.model, thinking="adaptive" if adaptive else None))
+    assert written.notes == ()
     validate("CreateMessageParams", json.loads(written.body))
     assert DIALECT.read_request(Body(written.body)) == joined_instructions(chat)
 

@@ -6,9 +6,11 @@ import json
 
 import pytest
 
-from isthmus.core.event import (
+from isthmus.core.chat.event import (
+    Cited,
     Failed,
     Finished,
+    HostedToolUsed,
     ReasoningDelta,
     Started,
     TextDelta,
@@ -16,7 +18,8 @@ from isthmus.core.event import (
     ToolCallStarted,
     UsageReported,
 )
-from isthmus.core.usage import Usage
+from isthmus.core.chat.part import Citation, Opaque, SearchResult
+from isthmus.core.chat.usage import Usage
 from isthmus.errors import Interrupted, Malformed, Unavailable
 from isthmus.wire.anthropic_messages import DIALECT
 from isthmus.wire.framing import whole as framing_whole
@@ -31,6 +34,7 @@ MESSAGE = {
     "stop_sequence": None,
     "usage": {"input_tokens": 5, "cache_read_input_tokens": 3, "output_tokens": 7},
 }
+OWN = Opaque(origin="anthropic", data="s")
 USAGE = Usage(input_tokens=8, output_tokens=7, cache_read_tokens=3)
 
 
@@ -53,16 +57,14 @@ def test_a_whole_answer():
     content = [
         {"type": "thinking", "thinking": "Hm.", "signature": "s"},
         {"type": "thinking", "thinking": "", "signature": ""},
-        {"type": "redacted_thinking", "data": "x"},
         {"type": "text", "text": "So."},
         {"type": "text", "text": ""},
         {"type": "tool_use", "id": "a", "name": "f", "input": {"x": 1}},
-        {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"q": 1}},
         {"type": "tool_use", "id": "b", "name": "g", "input": {}},
     ]
     assert whole(MESSAGE | {"content": content, "stop_reason": "tool_use"}) == [
         Started(id="msg_1", model="claude", usage=USAGE),
-        ReasoningDelta(text="Hm.", signature="s"),
+        ReasoningDelta(text="Hm.", signature=OWN),
         TextDelta(text="So."),
         ToolCallStarted(index=0, id="a", name="f"),
         ToolCallDelta(index=0, arguments='{"x":1}'),
@@ -78,11 +80,12 @@ def test_a_whole_answer():
     [
         ("end_turn", "stop"),
         ("stop_sequence", "stop"),
-        ("pause_turn", "stop"),
+        ("pause_turn", "pause"),
         ("max_tokens", "length"),
-        ("model_context_window_exceeded", "length"),
+        ("model_context_window_exceeded", "context_length"),
+        ("compaction", "pause"),
         ("tool_use", "tool_calls"),
-        ("refusal", "content_filter"),
+        ("refusal", "refusal"),
         ("a_later_invention", "stop"),
         (None, "stop"),
     ],
@@ -90,6 +93,91 @@ def test_a_whole_answer():
 def test_why_it_stopped(said, reason):
     assert whole(MESSAGE | {"stop_reason": said, "stop_sequence": "x"})[-1] == Finished(
         reason=reason, stop_sequence="x"
+    )
+
+
+SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}}
+FOUND = {"type": "web_search_result", "url": "https://example.com", "title": "T", "encrypted_content": "e"}
+RESULT = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [FOUND]}
+
+
+def test_a_whole_answer_with_a_search():
+    page = {"type": "web_search_result_location", "url": "https://example.com", "title": "T", "cited_text": "q"}
+    content = [
+        {"type": "redacted_thinking", "data": "s"},
+        {"type": "text", "text": "I look. "},
+        SEARCH,
+        RESULT,
+        {"type": "text", "text": "So.", "citations": [page | {"encrypted_index": "s"}]},
+        {"type": "container_upload", "file_id": "x"},
+        {"type": "a_later_block", "name": 5, "text": []},
+    ]
+    events = whole(MESSAGE | {"content": content, "stop_details": {"type": "refusal", "category": "bio"}})
+    used = events.pop(3).use
+    assert json.loads(used.opaque.data) == [SEARCH, RESULT] and used.opaque.origin == "anthropic"
+    assert used.results == (
+        SearchResult(url="https://example.com", title="T", opaque=Opaque(origin="anthropic", data="e")),
+    )
+    assert events[1:] == [
+        ReasoningDelta(signature=OWN, redacted=True),
+        TextDelta(text="I look. "),
+        TextDelta(text="So."),
+        Cited(citation=Citation(url="https://example.com", title="T", quote="q", start=8, end=11, opaque=OWN)),
+        UsageReported(usage=USAGE),
+        Finished(reason="stop", detail="bio"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "content", [[SEARCH], [RESULT], [RESULT | {"tool_use_id": 5}], [SEARCH | {"input": 5}], [SEARCH | {"id": None}]]
+)
+def test_halves_of_a_search_are_kept(content):
+    used = whole(MESSAGE | {"content": content})[1].use
+    assert json.loads(used.opaque.data) == content and used.tool == "web_search"
+
+
+def test_nonsense_in_citations_and_results_is_passed_over():
+    citations = [5, {}, {"type": "char_location", "document_index": "x"}, {"type": "web_search_result_location"}]
+    content = [
+        {"type": "text", "text": "So.", "citations": citations},
+        {"type": "text", "text": "So.", "citations": 5},
+        RESULT | {"content": [5, {}, {"url": 5}]},
+        RESULT | {"content": 5, "id": {}},
+        RESULT | {"content": {"error_code": []}},
+    ]
+    assert [type(event) for event in whole(MESSAGE | {"content": content})[1:-2]] == [
+        TextDelta, TextDelta, HostedToolUsed, HostedToolUsed, HostedToolUsed,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("block", [{"type": "text", "text": 5}, {"type": "tool_use", "id": 5}])
+def test_a_known_block_of_another_form_is_malformed(block):
+    with pytest.raises(Malformed):
+        whole(MESSAGE | {"content": [block]})
+    with pytest.raises(Malformed):
+        streamed(START, {"type": "content_block_start", "index": 0, "content_block": block})
+
+
+def test_usage_of_every_class():
+    usage = {
+        "input_tokens": 5,
+        "cache_read_input_tokens": 3,
+        "cache_creation_input_tokens": 4,
+        "cache_creation": {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 3},
+        "output_tokens": 7,
+        "output_tokens_details": {"thinking_tokens": 2},
+        "server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 2},
+        "service_tier": "batch",
+    }
+    assert whole(MESSAGE | {"usage": usage})[0].usage == Usage(
+        input_tokens=12,
+        output_tokens=7,
+        cache_read_tokens=3,
+        cache_write_tokens=4,
+        cache_write_1h_tokens=3,
+        reasoning_tokens=2,
+        web_searches=1,
+        service_tier="batch",
     )
 
 
@@ -135,7 +223,7 @@ def test_compatible_servers_put_text_and_input_where_a_block_begins():
         {"type": "content_block_stop", "index": 2},
         STOP,
     )
-    assert events[1:3] == [TextDelta(text="Hi"), ReasoningDelta(text="Hm", signature="s")]
+    assert events[1:3] == [TextDelta(text="Hi"), ReasoningDelta(text="Hm", signature=OWN)]
     assert isinstance(events[3], ToolCallStarted) and events[3].id.startswith("toolu_")
     assert events[4:] == [ToolCallDelta(index=0, arguments='{"x":1}'), Finished(reason="stop")]
 

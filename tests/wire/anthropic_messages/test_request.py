@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from isthmus.core.request import (
+from isthmus.core.chat.request import (
     AnswerFormat,
     Image,
     Message,
+    Opaque,
     Reasoning,
     Text,
     Tool,
@@ -17,7 +18,7 @@ from isthmus.core.request import (
     ToolChoice,
     ToolResult,
 )
-from isthmus.errors import InvalidRequest, Unsupported
+from isthmus.errors import InvalidRequest
 from isthmus.wire.anthropic_messages import DIALECT
 from isthmus.wire.body import Body
 
@@ -40,6 +41,24 @@ def user(*blocks):
     return {"role": "user", "content": list(blocks)}
 
 
+def called(*ids):
+    return {"role": "assistant", "content": [{"type": "tool_use", "id": id_, "name": "f", "input": {}} for id_ in ids]}
+
+
+def notes(chat):
+    """The receipt as "l:field" for what was lost and "e:field" for what was brought about by other means."""
+    return tuple(f"{note.fate[0]}:{note.field}" for note in chat.unplaced)
+
+
+def block(kind, source, **more):
+    return {"type": kind, "source": source, **more}
+
+
+PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQK"}
+PNG = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+TEXT = {"type": "text", "text": "One."}
+
+
 def test_the_least_there_is():
     chat = read()
     assert chat.model == "m" and chat.max_tokens == 100
@@ -58,9 +77,11 @@ def test_tool_results_become_messages_before_the_rest_of_the_turn():
     image = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
     result = {"type": "tool_result", "tool_use_id": "b", "content": [{"type": "text", "text": "2"}, image]}
     read_turns = turns(
-        user({"type": "text", "text": "See."}, {"type": "tool_result", "tool_use_id": "a", "content": "1"}, result)
+        USER,
+        called("a", "b"),
+        user({"type": "text", "text": "See."}, {"type": "tool_result", "tool_use_id": "a", "content": "1"}, result),
     )
-    assert read_turns == (
+    assert read_turns[2:] == (
         Message(role="tool", parts=(ToolResult(call_id="a", parts=(Text(text="1"),)),)),
         Message(
             role="tool",
@@ -72,7 +93,9 @@ def test_tool_results_become_messages_before_the_rest_of_the_turn():
 
 def test_a_failed_and_an_empty_tool_result():
     failed = {"type": "tool_result", "tool_use_id": "a", "is_error": True}
-    assert turns(user(failed)) == (Message(role="tool", parts=(ToolResult(call_id="a", parts=(), is_error=True),)),)
+    assert turns(USER, called("a"), user(failed))[2:] == (
+        Message(role="tool", parts=(ToolResult(call_id="a", parts=(), is_error=True),)),
+    )
 
 
 def test_an_assistant_turn():
@@ -86,7 +109,7 @@ def test_an_assistant_turn():
     ]
     assistant = {"role": "assistant", "content": blocks}
     assert turns(USER, assistant)[1].parts == (
-        Reasoning(text="Hm.", signature="s"),
+        Reasoning(text="Hm.", signature=Opaque(origin="anthropic", data="s")),
         Reasoning(text="Unsigned."),
         Text(text="So."),
         ToolCall(id="a", name="f", arguments='{"x":[1,2.5],"y":{}}'),
@@ -144,30 +167,41 @@ def test_sampling_and_the_rest():
 
 
 @pytest.mark.parametrize(
-    ("fields", "effort", "budget", "unplaced"),
+    ("fields", "effort", "budget", "summary", "unplaced"),
     [
-        ({"thinking": {"type": "enabled", "budget_tokens": 2000}}, None, 2000, ()),
-        ({"thinking": {"type": "disabled"}}, "none", None, ()),
-        ({"thinking": {"type": "adaptive"}}, None, None, ("thinking",)),
-        ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, "max", None, ()),
-        ({"output_config": {"effort": "low"}}, "low", None, ()),
+        ({}, None, None, None, ()),
+        ({"thinking": {"type": "enabled", "budget_tokens": 2000}}, None, 2000, "auto", ()),
+        ({"thinking": {"type": "enabled", "budget_tokens": 2000, "display": "omitted"}}, None, 2000, "none", ()),
+        ({"thinking": {"type": "disabled"}}, "none", None, None, ()),
+        ({"thinking": {"type": "adaptive"}}, None, -1, "auto", ()),
+        ({"thinking": {"type": "adaptive", "display": "summarized"}}, None, -1, "auto", ()),
+        ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}, "max", None, "auto", ()),
+        ({"thinking": {"type": "between_tools"}}, None, -1, "auto", ("e:thinking",)),
+        ({"output_config": {"effort": "low"}}, "low", None, None, ()),
         (
             {"thinking": {"type": "enabled", "budget_tokens": 1024}, "output_config": {"effort": "low"}},
             None,
             1024,
-            ("output_config.effort",),
+            "auto",
+            ("l:output_config.effort",),
         ),
         (
             {"thinking": {"type": "disabled"}, "output_config": {"effort": "low"}},
             "none",
             None,
-            ("output_config.effort",),
+            None,
+            ("l:output_config.effort",),
         ),
     ],
 )
-def test_thinking(fields, effort, budget, unplaced):
+def test_thinking(fields, effort, budget, summary, unplaced):
     chat = read(**fields)
-    assert (chat.effort, chat.thinking_budget, chat.unplaced) == (effort, budget, unplaced)
+    assert (chat.effort, chat.thinking_budget, chat.summary, notes(chat)) == (effort, budget, summary, unplaced)
+
+
+@pytest.mark.parametrize(("said", "tier"), [(None, None), ("auto", "auto"), ("standard_only", "default")])
+def test_service_tiers(said, tier):
+    assert read(service_tier=said).service_tier == tier
 
 
 def test_answer_formats():
@@ -175,71 +209,6 @@ def test_answer_formats():
     wanted = AnswerFormat(schema={"type": "object"}, strict=True)
     assert read(output_config={"format": stated}).answer_format == wanted
     assert read(output_format=stated).answer_format == wanted
-
-
-def test_what_has_no_place_is_named_once():
-    cached = {"cache_control": {"type": "ephemeral"}}
-    inner = {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "x", **cached}]}
-    text = {"type": "text", "text": "a", **cached, "hue": 1}
-    chat = read(
-        system=[{"type": "text", "text": "s", **cached}],
-        messages=[user(text, inner), {"role": "assistant", "content": [{"type": "redacted_thinking", "data": "x"}]}],
-        tools=[
-            {"name": "f", "input_schema": {"type": "object"}, "input_examples": [], "defer_loading": True, **cached}
-        ],
-        thinking={"type": "enabled", "budget_tokens": 1024, "display": "omitted"},
-        context_management={"edits": []},
-        service_tier="auto",
-        container=None,
-        inference_geo="us",
-    )
-    assert sorted(chat.unplaced) == [
-        "cache_control",
-        "context_management",
-        "inference_geo",
-        "messages.content.hue",
-        "messages.redacted_thinking",
-        "thinking.display",
-        "tools.defer_loading",
-        "tools.input_examples",
-    ]
-
-
-def test_cache_control_is_found_wherever_it_stands():
-    cached = {"cache_control": {"type": "ephemeral"}}
-    assistant = {"role": "assistant", "content": [{"type": "text", "text": "a", **cached}]}
-    inner = {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "x", **cached}]}
-    for fields in (
-        cached,
-        {"system": [{"type": "text", "text": "s", **cached}]},
-        {"tools": [{"name": "f", "input_schema": {"type": "object"}, **cached}]},
-        {"messages": [user({"type": "text", "text": "a", **cached})]},
-        {"messages": [user(inner)]},
-        {"messages": [USER, assistant]},
-    ):
-        assert read(**fields).unplaced == ("cache_control",)
-
-
-IMAGE = {"type": "image", "source": {"type": "file", "file_id": "x"}}
-
-
-@pytest.mark.parametrize(
-    ("fields", "param"),
-    [
-        ({"messages": [user({"type": "document", "source": {"type": "text"}})]}, "messages.0.content.0.type"),
-        ({"messages": [user({"type": "search_result", "title": "x", "content": []})]}, "messages.0.content.0.type"),
-        ({"messages": [USER, {"role": "assistant", "content": [{"type": "server_tool_use", "id": "x", "input": {}}]}]},
-         "messages.1.content.0.type"),
-        ({"messages": [user(IMAGE)]}, "messages.0.content.0.source.type"),
-        ({"messages": [user({"type": "tool_result", "tool_use_id": "a", "content": [{"type": "tool_reference"}]})]},
-         "messages.0.content.0.content.0.type"),
-        ({"tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 3}]}, "tools.0.type"),
-    ],
-)  # fmt: skip
-def test_what_only_anthropic_can_do_is_refused(fields, param):
-    with pytest.raises(Unsupported) as refused:
-        read(**fields)
-    assert refused.value.param == param and param in refused.value.message
 
 
 @pytest.mark.parametrize(
@@ -261,6 +230,29 @@ def test_what_only_anthropic_can_do_is_refused(fields, param):
         ({"messages": [user({"type": "image", "source": {"type": "base64", "data": "x"}})]},
          "messages.0.content.0.source.media_type"),
         ({"messages": [user({"type": "tool_result"})]}, "messages.0.content.0.tool_use_id"),
+        ({"messages": [user({"type": "tool_result", "tool_use_id": "a", "content": {}})]},
+         "messages.0.content.0.content"),
+        ({"messages": [user(block("image", {"type": "url", "url": "file:///etc/passwd"}))]},
+         "messages.0.content.0.source.url"),
+        ({"messages": [user(block("image", PNG | {"data": "no base64"}))]}, "messages.0.content.0.source.data"),
+        ({"messages": [user(block("image", PNG | {"data": PDF["data"]}))]}, "messages.0.content.0.source.data"),
+        ({"messages": [user(block("image", PDF))]}, "messages.0.content.0.source.media_type"),
+        ({"messages": [user(block("document", PDF | {"data": PNG["data"]}))]}, "messages.0.content.0.source.data"),
+        ({"messages": [user(block("document", {"type": "text"}))]}, "messages.0.content.0.source.data"),
+        ({"messages": [user(block("document", {"type": "file"}))]}, "messages.0.content.0.source.file_id"),
+        ({"messages": [user(block("document", {"type": "content", "content": [5]}))]},
+         "messages.0.content.0.source.content"),
+        ({"messages": [user(block("search_result", 5, content=[]))]}, "messages.0.content.0.source"),
+        ({"messages": [USER, {"role": "assistant", "content": [{"type": "redacted_thinking"}]}]},
+         "messages.1.content.0.data"),
+        ({"cache_control": {"type": "eternal"}}, "cache_control.type"),
+        ({"service_tier": "flex"}, "service_tier"),
+        ({"tools": [5]}, "tools.0"),
+        ({"tools": [{"type": 5}]}, "tools.0.type"),
+        ({"tools": [{"name": "f", "input_schema": []}]}, "tools.0.input_schema"),
+        ({"tools": [{"name": "f", "input_schema": {}}, {"name": "g", "input_schema": {}, "strict": 1}]},
+         "tools.1.strict"),
+        ({"tools": [{"type": "web_search_20250305", "max_uses": "x"}]}, "tools.0.max_uses"),
         ({"messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f"}]}]},
          "messages.0.content.0.input"),
         ({"messages": [{"role": "assistant", "content": [{"type": "tool_use", "name": "f", "input": {}}]}]},
@@ -287,6 +279,20 @@ def test_each_refusal_names_its_field(fields, param):
     assert refused.value.param == param and param in refused.value.message and refused.value.status == 400
 
 
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [user({"type": "tool_result", "tool_use_id": "a"})],
+        [USER, called("a", "a")],
+        [USER, called("a"), user(*({"type": "tool_result", "tool_use_id": "a"},) * 2)],
+    ],
+)
+def test_calls_and_results_that_do_not_match(messages):
+    with pytest.raises(InvalidRequest) as refused:
+        read(messages=messages)
+    assert refused.value.param == "messages" and "'a'" in refused.value.message
+
+
 @pytest.mark.parametrize("depth", [400, 100_000])
 def test_a_body_nested_too_deeply(depth):
     content = '[{"type":"tool_result","tool_use_id":"a","content":' * depth + '"x"' + "}]" * depth
@@ -302,11 +308,3 @@ def test_required_fields():
         with pytest.raises(InvalidRequest) as refused:
             DIALECT.read_request(Body(json.dumps(fields).encode()))
         assert refused.value.param == name and "required" in refused.value.message
-
-
-def test_a_relayed_body_changes_in_its_model_only():
-    data = b'{ "model" : "anthropic/m",\t"max_tokens":1e2, "options":{"a":1}, "messages":[ ], "unknown":1.0 }'
-    relayed = DIALECT.relay_request(Body(data), 'x"y')
-    assert relayed.body == b'{ "model" : "x\\"y",\t"max_tokens":1e2, "messages":[ ], "unknown":1.0 }'
-    assert relayed.filter is None
-    assert DIALECT.relay_request(Body(b'{"model":"a","gateway":{"id":"g"}}'), "b").body == b'{"model":"b"}'

@@ -7,11 +7,14 @@ import json
 import msgspec
 import pytest
 
-from isthmus.core.request import (
+from isthmus.core.chat.model import Model
+from isthmus.core.chat.request import (
     AnswerFormat,
+    CacheMark,
     Chat,
     Image,
     Message,
+    Opaque,
     Reasoning,
     Refusal,
     Text,
@@ -38,16 +41,23 @@ def result(call_id, text="1", **more):
 
 HELLO = says("user", "Hello.")
 TOOL = Tool(name="f", parameters={"type": "object"})
+CLAUDE = Model(name="claude")
+
+
+def own(data):
+    return Opaque(origin="anthropic", data=data)
 
 
 @pytest.fixture
 def write(validate):
-    def written(*messages, **fields):
+    """The body, and its receipt: "l:field" for what was lost, "e:field" for what was brought about by other means."""
+
+    def written(*messages, model=CLAUDE, schema="CreateMessageParams", **fields):
         chat = Chat(model="ours", messages=messages or (HELLO,), **fields)
-        out = DIALECT.write_request(chat, "claude")
+        out = DIALECT.write_request(chat, model)
         asked = json.loads(out.body)
-        validate("CreateMessageParams", asked)
-        return asked, out.lost
+        validate(schema, asked)
+        return asked, tuple(f"{note.fate[0]}:{note.field}" for note in out.notes)
 
     return written
 
@@ -62,7 +72,7 @@ def test_instructions_are_joined_in_order_and_lose_their_place(write):
     asked, lost = write(says("system", "A", "B"), says("developer", "C"), HELLO)
     assert asked["system"] == "A\n\nB\n\nC" and lost == ()
     asked, lost = write(says("system", "A"), HELLO, says("developer", "C"))
-    assert asked["system"] == "A\n\nC" and lost == ("messages.system",)
+    assert asked["system"] == "A\n\nC" and lost == ("l:messages.system",)
     assert len(asked["messages"]) == 1
 
 
@@ -112,7 +122,7 @@ def test_neighbours_of_one_role_merge_and_nothing_empty_is_sent(write):
 def test_a_conversation_that_does_not_begin_with_the_user_is_given_a_beginning(write, messages):
     asked, lost = write(*messages)
     assert asked["messages"][0] == {"role": "user", "content": "(The conversation begins here.)"}
-    assert lost == ("messages",)
+    assert lost == ("e:messages",)
 
 
 def test_an_answer_begun_for_the_model_ends_without_white_space(write):
@@ -126,23 +136,23 @@ def test_images(write):
         {"type": "url", "url": "https://example.com/a.png"},
         {"type": "base64", "media_type": "image/gif", "data": "aGk="},
     ]
-    assert lost == ("messages.image.detail",)
+    assert lost == ("l:messages.image.detail",)
 
 
 def test_reasoning_goes_back_signed_or_not_at_all(write):
-    signed, unsigned = Reasoning(text="Hm.", signature="s"), Reasoning(text="Ah.")
+    signed, unsigned = Reasoning(text="Hm.", signature=own("s")), Reasoning(text="Ah.")
     asked, lost = write(HELLO, Message(role="assistant", parts=(signed, unsigned, Text(text="So."))), HELLO)
     assert asked["messages"][1]["content"] == [
         {"type": "thinking", "thinking": "Hm.", "signature": "s"},
         {"type": "text", "text": "So."},
     ]
-    assert lost == ("messages.reasoning",)
+    assert lost == ("l:messages.reasoning",)
 
 
 def test_refusals_and_names_lose_what_they_are(write):
     asked, lost = write(says("user", "Hi", name="Ada"), Message(role="assistant", parts=(Refusal(text="No."),)), HELLO)
     assert asked["messages"][1]["content"] == "No."
-    assert lost == ("messages.name", "messages.refusal")
+    assert lost == ("l:messages.name", "e:messages.refusal")
 
 
 @pytest.mark.parametrize(
@@ -151,8 +161,8 @@ def test_refusals_and_names_lose_what_they_are(write):
         ("", {}, ()),
         (" ", {}, ()),
         ('{"a": 1e2}', {"a": 100.0}, ()),
-        ('{"a": ', {"unparsed_arguments": '{"a": '}, ("messages.tool_calls",)),
-        ("[1]", {"unparsed_arguments": "[1]"}, ("messages.tool_calls",)),
+        ('{"a": ', {"unparsed_arguments": '{"a": '}, ("e:messages.tool_calls",)),
+        ("[1]", {"unparsed_arguments": "[1]"}, ("e:messages.tool_calls",)),
     ],
 )
 def test_arguments_are_an_object(write, arguments, sent, lost):
@@ -187,13 +197,15 @@ def test_tool_choice(write, choice, parallel, written):
 
 
 def test_tools(write):
+    schema = {"type": "object", "properties": {}, "additionalProperties": False}
     tools = (
-        Tool(name="f", description="F", parameters={"type": "object", "properties": {}}, strict=True),
+        Tool(name="f", description="F", parameters=schema, strict=True),
         Tool(name="g", strict=False),
         Tool(name="h", parameters={"properties": {"a": {"type": "string"}}}),
     )
-    assert write(tools=tools)[0]["tools"] == [
-        {"name": "f", "description": "F", "input_schema": {"type": "object", "properties": {}}, "strict": True},
+    asked, lost = write(tools=tools)
+    assert lost == () and asked["tools"] == [
+        {"name": "f", "description": "F", "input_schema": schema, "strict": True},
         {"name": "g", "input_schema": {"type": "object"}},
         {"name": "h", "input_schema": {"type": "object", "properties": {"a": {"type": "string"}}}},
     ]
@@ -203,21 +215,21 @@ def test_tools(write):
     ("fields", "sent", "lost"),
     [
         ({"temperature": 0.3}, {"temperature": 0.3}, ()),
-        ({"temperature": 1.7}, {"temperature": 1.0}, ("temperature",)),
+        ({"temperature": 1.7}, {"temperature": 1.0}, ("e:temperature",)),
         ({"temperature": 0.3, "top_p": 1.0}, {"temperature": 0.3}, ()),
         ({"temperature": 1.0, "top_p": 0.5}, {"top_p": 0.5}, ()),
         ({"temperature": 0.3, "top_p": 0.5, "top_k": 2}, {"temperature": 0.3, "top_p": 0.5, "top_k": 2}, ()),
         ({"temperature": 1.0, "effort": "low"}, {"temperature": 1.0}, ()),
-        ({"temperature": 0.3, "effort": "low"}, {}, ("temperature",)),
-        ({"temperature": 1.7, "effort": "low"}, {"temperature": 1.0}, ("temperature",)),
-        ({"top_p": 0.5, "top_k": 2, "effort": "low"}, {}, ("top_p", "top_k")),
+        ({"temperature": 0.3, "effort": "low"}, {}, ("l:temperature",)),
+        ({"temperature": 1.7, "effort": "low"}, {"temperature": 1.0}, ("e:temperature",)),
+        ({"top_p": 0.5, "top_k": 2, "effort": "low"}, {}, ("l:top_p", "l:top_k")),
         ({"top_p": 0.97, "effort": "low"}, {"top_p": 0.97}, ()),
         ({"seed": 1, "frequency_penalty": 0.5, "presence_penalty": 1.0}, {},
-         ("seed", "frequency_penalty", "presence_penalty")),
+         ("l:seed", "l:frequency_penalty", "l:presence_penalty")),
         ({"frequency_penalty": 0.0}, {}, ()),
-        ({"stop": ("a", " \n")}, {"stop_sequences": ["a"]}, ("stop",)),
+        ({"stop": ("a", " \n")}, {"stop_sequences": ["a"]}, ("l:stop",)),
         ({"user": "u"}, {"metadata": {"user_id": "u"}}, ()),
-        ({"user": "u" * 513}, {}, ("user",)),
+        ({"user": "u" * 513}, {}, ("l:user",)),
         ({"stream": True}, {"stream": True}, ()),
     ],
 )  # fmt: skip
@@ -241,14 +253,14 @@ def test_sampling_and_the_rest(write, fields, sent, lost):
         ({"effort": "max"}, 32000, 27904, ()),
         ({"effort": "high", "max_tokens": 4000}, 4000, 3000, ()),
         ({"effort": "low", "max_tokens": 1365}, 1365, 1024, ()),
-        ({"effort": "high", "max_tokens": 1000}, 1000, 0, ("effort",)),
+        ({"effort": "high", "max_tokens": 1000}, 1000, 0, ("l:effort",)),
         ({"thinking_budget": 0}, 4096, 0, ()),
         ({"thinking_budget": 3000}, 7096, 3000, ()),
         ({"thinking_budget": 3000, "max_tokens": 3001}, 3001, 3000, ()),
-        ({"thinking_budget": 3000, "max_tokens": 3000}, 3000, 2250, ("thinking_budget",)),
-        ({"thinking_budget": 500, "max_tokens": 9000}, 9000, 1024, ("thinking_budget",)),
-        ({"thinking_budget": 500, "max_tokens": 1000}, 1000, 0, ("thinking_budget",)),
-        ({"effort": "low", "tools": (TOOL,), "tool_choice": ToolChoice(mode="required")}, 4096, 0, ("effort",)),
+        ({"thinking_budget": 3000, "max_tokens": 3000}, 3000, 2250, ("e:thinking_budget",)),
+        ({"thinking_budget": 500, "max_tokens": 9000}, 9000, 1024, ("e:thinking_budget",)),
+        ({"thinking_budget": 500, "max_tokens": 1000}, 1000, 0, ("l:thinking_budget",)),
+        ({"effort": "low", "tools": (TOOL,), "tool_choice": ToolChoice(mode="required")}, 4096, 0, ("l:effort",)),
         ({"effort": "low", "tools": (TOOL,), "tool_choice": ToolChoice(mode="auto")}, 5120, 1024, ()),
         ({"effort": "low", "tool_choice": ToolChoice(mode="required")}, 5120, 1024, ()),
     ],
@@ -265,36 +277,71 @@ def test_thinking(write, fields, max_tokens, budget, lost):
 
 
 def test_thinking_needs_the_signed_thought_of_the_tool_loop_it_is_in(write):
-    signed = (Reasoning(text="Hm.", signature="s"),)
+    signed = (Reasoning(text="Hm.", signature=own("s")),)
     for before, thinks in ((signed, True), ((), False), ((Reasoning(text="Hm."),), False)):
         asked, lost = write(HELLO, calls("a", before=before), result("a"), effort="low")
-        assert (asked["thinking"]["type"] == "enabled") == thinks == ("effort" not in lost)
+        assert (asked["thinking"]["type"] == "enabled") == thinks == ("l:effort" not in lost)
     asked, _ = write(HELLO, calls("a"), result("a"), says("assistant", "Done."), HELLO, effort="low")
     assert asked["thinking"]["type"] == "enabled"
     asked, lost = write(HELLO, says("assistant", "So"), effort="low")
-    assert asked["thinking"]["type"] == "disabled" and lost == ("effort",)
+    assert asked["thinking"]["type"] == "disabled" and lost == ("l:effort",)
 
 
 def test_answer_formats(write):
-    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
     asked, lost = write(answer_format=AnswerFormat(name="x", schema=schema, strict=True))
     assert asked["output_config"] == {"format": {"type": "json_schema", "schema": schema}} and lost == ()
     asked, lost = write(says("system", "Be."), HELLO, answer_format=AnswerFormat())
-    assert asked["system"].startswith("Be.\n\nAnswer with one valid JSON object") and lost == ("answer_format",)
+    assert asked["system"].startswith("Be.\n\nAnswer with one valid JSON object") and lost == ("e:answer_format",)
+
+
+def test_objects_of_schemas_are_closed_where_anthropic_insists_on_it(write):
+    closed = {"additionalProperties": False}
+    inner = {"type": "object", "properties": {"additionalProperties": {"type": "string"}}}
+    schema = {
+        "type": "object",
+        "properties": {"a": inner, "b": {"type": ["object", "null"]}, "c": {"type": "array", "items": inner}},
+        "$defs": {"d": {"anyOf": [inner, {"type": "object", "additionalProperties": {"type": "string"}}, True]}},
+    }
+    whole = {
+        "type": "object",
+        "properties": {
+            "a": inner | closed,
+            "b": {"type": ["object", "null"]} | closed,
+            "c": {"type": "array", "items": inner | closed},
+        },
+        "$defs": {
+            "d": {"anyOf": [inner | closed, {"type": "object", "additionalProperties": {"type": "string"}}, True]}
+        },
+    } | closed
+    asked, notes = write(answer_format=AnswerFormat(schema=schema))
+    assert asked["output_config"]["format"]["schema"] == whole and notes == ("e:answer_format",)
+    assert write(answer_format=AnswerFormat(schema=whole))[1] == ()
+    asked, notes = write(tools=(Tool(name="f", parameters=schema, strict=True), Tool(name="g", parameters=schema)))
+    assert [tool["input_schema"] for tool in asked["tools"]] == [whole, schema] and notes == ("e:tools.strict",)
 
 
 def test_every_field_of_a_chat_is_written_or_named(write):
     """A field that is added to `Chat` must be placed here, or be named as lost."""
     told = {
         "tools": (TOOL,), "tool_choice": ToolChoice(mode="auto"), "parallel_tool_calls": False, "max_tokens": 9,
-        "temperature": 0.5, "top_p": 0.5, "top_k": 5, "stop": ("x",), "seed": 5, "frequency_penalty": 0.5,
-        "presence_penalty": 0.5, "answer_format": AnswerFormat(schema={"type": "object"}), "effort": "low",
-        "thinking_budget": 2000, "user": "u", "stream": True,
+        "temperature": 0.5, "top_p": 0.5, "top_k": 5, "stop": ("x",), "seed": 0, "frequency_penalty": 0.5,
+        "presence_penalty": 0.5, "logit_bias": {"5": 1.0}, "logprobs": True, "top_logprobs": 2,
+        "answer_format": AnswerFormat(schema={"type": "object"}), "verbosity": "low", "effort": "low",
+        "thinking_budget": 2000, "summary": "auto", "cache": CacheMark(), "cache_key": "k", "cache_retention": "24h",
+        "service_tier": "flex", "metadata": {"a": "b"}, "user": "u", "stream": True,
     }  # fmt: skip
-    ours = {"model", "messages", "include_usage", "unplaced"}
-    assert set(told) | ours == {field.name for field in msgspec.structs.fields(Chat)}
-    plainly, _ = write(tools=(TOOL,)), ()
+    elsewhere = {"model", "messages", "include_usage", "unplaced", "choices", "keep_reasoning"}
+    assert set(told) | elsewhere == {field.name for field in msgspec.structs.fields(Chat)}
+    plainly = write(tools=(TOOL,))[0]
     for name, value in told.items():
-        fields = {"tools": (TOOL,), name: value}
-        asked, lost = write(**fields)
-        assert name == "tools" or asked != plainly[0] or lost == (name,), name
+        asked, lost = write(**{"tools": (TOOL,), name: value})
+        assert name == "tools" or asked != plainly or lost == (f"l:{name}",), name
+
+
+def test_what_asks_for_nothing_is_no_loss(write):
+    idle = {
+        "frequency_penalty": 0.0, "presence_penalty": 0.0, "logprobs": False, "top_logprobs": 0, "logit_bias": {},
+        "metadata": {}, "verbosity": "medium", "summary": "none", "keep_reasoning": True, "include_usage": False,
+    }  # fmt: skip
+    assert write(**idle) == (write()[0], ())

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from isthmus.core.event import (
+from isthmus.core.chat.event import (
     Failed,
     Finished,
     ReasoningDelta,
@@ -17,53 +17,16 @@ from isthmus.core.event import (
     ToolCallStarted,
     UsageReported,
 )
-from isthmus.core.request import Chat
-from isthmus.core.usage import Usage
+from isthmus.core.chat.request import Chat, Opaque
+from isthmus.core.chat.usage import Usage
 from isthmus.errors import Malformed, Throttled
 from isthmus.wire.anthropic_messages import DIALECT
+from isthmus.wire.anthropic_messages.parts.signatures import NOTHING
 
-CHAT = Chat(model="m", messages=())
+CHAT = Chat(model="m", messages=(), summary="auto")
 STARTED = Started(id="chatcmpl-1", model="gpt", created=5)
 USAGE = Usage(input_tokens=100, output_tokens=20, cache_read_tokens=60, cache_write_tokens=30, reasoning_tokens=5)
 STOP = Finished(reason="stop")
-
-EVENT_SCHEMAS = {
-    "message_start": "MessageStartEvent",
-    "content_block_start": "ContentBlockStartEvent",
-    "content_block_delta": "ContentBlockDeltaEvent",
-    "content_block_stop": "ContentBlockStopEvent",
-    "message_delta": "MessageDeltaEvent",
-    "message_stop": "MessageStopEvent",
-    "error": "ErrorResponse",
-}
-
-
-@pytest.fixture
-def stream(validate, frames):
-    """The events as a stream's data, each valid; every prefix of writes is complete events."""
-
-    def written(*events):
-        writer = DIALECT.writer(False, CHAT)
-        out = b"".join([*(writer.write(event) for event in events), writer.close()])
-        found = frames(out)
-        for name, data in found:
-            assert data["type"] == name
-            validate(EVENT_SCHEMAS[name], data)
-        return [data for _, data in found]
-
-    return written
-
-
-@pytest.fixture
-def whole(validate):
-    def written(*events):
-        writer = DIALECT.writer(True, CHAT)
-        assert not any([writer.write(event) for event in events])
-        message = json.loads(writer.close())
-        validate("Message", message)
-        return message
-
-    return written
 
 
 def shape(events):
@@ -120,7 +83,7 @@ def test_thinking_text_and_calls(stream):
         STARTED,
         ReasoningDelta(text="Hm"),
         ReasoningDelta(text="."),
-        ReasoningDelta(signature="s"),
+        ReasoningDelta(signature=Opaque(origin="anthropic", data="s")),
         ReasoningDelta(text="More"),
         TextDelta(text="So"),
         ToolCallStarted(index=0, id="a:1", name="f"),
@@ -133,7 +96,7 @@ def test_thinking_text_and_calls(stream):
     assert shape(events) == [
         "message_start",
         "+0 thinking", "0 Hm", "0 .", "0 s", "-0",
-        "+1 thinking", "1 More", "-1",
+        "+1 thinking", "1 More", f"1 {NOTHING}", "-1",
         "+2 text", "2 So", "-2",
         "+3 tool_use", '3 {"x":', "3 1}", "-3",
         "+4 tool_use", "4 {}", "-4",
@@ -184,6 +147,10 @@ def test_arguments_of_no_call_are_refused(whole_answer):
         (Finished(reason="length"), "max_tokens", None),
         (Finished(reason="tool_calls"), "tool_use", None),
         (Finished(reason="content_filter"), "refusal", None),
+        (Finished(reason="refusal"), "refusal", None),
+        (Finished(reason="pause"), "pause_turn", None),
+        (Finished(reason="malformed_tool_call"), "end_turn", None),
+        (Finished(reason="error", detail="It broke."), "refusal", None),
     ],
 )
 def test_why_it_stopped(stream, whole, finished, reason, sequence):
@@ -191,6 +158,18 @@ def test_why_it_stopped(stream, whole, finished, reason, sequence):
     message = whole(STARTED, TextDelta(text="x"), finished)
     for told in (delta, message):
         assert (told["stop_reason"], told["stop_sequence"]) == (reason, sequence)
+        details = {"type": "refusal", "category": None, "explanation": finished.detail}
+        assert told["stop_details"] == (details if reason == "refusal" else None)
+
+
+def test_a_full_context_window_is_a_reason_of_the_newest_specification(frames, validate):
+    """The GA schema of May 2026 lacks the word; the beta has it, and so has the SDK of today for both."""
+    for whole_answer in (True, False):
+        writer = DIALECT.writer(whole_answer, CHAT)
+        data = b"".join(writer.write(event) for event in (STARTED, Finished(reason="context_length"))) + writer.close()
+        message = json.loads(data) if whole_answer else frames(data)[-2][1]["delta"]
+        validate("BetaStopReason", message["stop_reason"])
+        assert message["stop_reason"] == "model_context_window_exceeded"
 
 
 def test_a_failure_inside_a_stream_is_the_last_word(stream):
@@ -221,7 +200,7 @@ def test_a_whole_answer(whole):
     message = whole(
         STARTED,
         ReasoningDelta(text="Hm"),
-        ReasoningDelta(text=".", signature="s"),
+        ReasoningDelta(text=".", signature=Opaque(origin="anthropic", data="s")),
         TextDelta(text="S"),
         RefusalDelta(text="o"),
         ToolCallStarted(index=0, id="a", name="f"),

@@ -70,6 +70,19 @@ def test_the_message_is_found_in_many_shapes(body: bytes) -> None:
     assert OPENAI_CHAT.read_error(400, body, None).message == "No."
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"detail":[{"loc":["body","seed"],"msg":"Extra inputs are not permitted"}]}', "body.seed: Extra inputs"),
+        (b'{"object":"error","message":{"detail":[{"loc":["body",0],"msg":"Wrong"}]}}', "body.0: Wrong"),
+        (b'{"detail":[{"msg":"Wrong"}]}', "Wrong"),
+        (b'{"detail":[{"loc":["body"]}]}', "The provider answered with status 422."),
+    ],
+)
+def test_what_fastapi_says(body: bytes, message: str) -> None:
+    assert OPENAI_CHAT.read_error(422, body, None).message.startswith(message)
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'{"error":3}', b'{"error":{"message":[]}}', b"\xff"])
 def test_a_body_without_a_message_gets_one(body: bytes) -> None:
     assert OPENAI_CHAT.read_error(503, body, None).message == "The provider answered with status 503."
@@ -106,3 +119,12 @@ def test_openais_shape_with_v4_beside_it() -> None:
 )
 def test_the_type_follows_the_status(error: GatewayError, kind: str) -> None:
     assert written(error)["error"]["type"] == kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("context_length_exceeded",) * 2, ("ThrottlingException", "rate_limit_error"), (None, "rate_limit_error")],
+)
+def test_another_vendors_names_are_not_told(kind: str | None, told: str) -> None:
+    error = Throttled("Slow down.", kind=kind)
+    assert msgspec.json.decode(OPENAI_CHAT.write_error(error, "id"))["error"]["type"] == told

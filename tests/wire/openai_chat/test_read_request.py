@@ -7,11 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from isthmus.core.request import (
+from isthmus.core.chat.request import (
     AnswerFormat,
+    Audio,
+    CacheMark,
     Chat,
+    CustomTool,
+    Document,
+    Grammar,
     Image,
     Message,
+    Opaque,
     Reasoning,
     Refusal,
     Text,
@@ -19,12 +25,16 @@ from isthmus.core.request import (
     ToolCall,
     ToolChoice,
     ToolResult,
+    Video,
+    WebSearch,
 )
 from isthmus.errors import InvalidRequest, RequestError, Unsupported
 from isthmus.wire.body import Body
 from isthmus.wire.openai_chat import OPENAI_CHAT
 
 HELLO = [{"role": "user", "content": "Hello"}]
+PNG = "iVBORw0KGgoAAAANSUhEUg=="
+PDF = "JVBERi0xLjQK"
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 
 
@@ -56,7 +66,7 @@ def test_a_whole_conversation() -> None:
                 "content": [
                     {"type": "text", "text": "What is this?"},
                     {"type": "image_url", "image_url": {"url": "https://x.test/a.png", "detail": "low"}},
-                    {"type": "image_url", "image_url": {"url": "data:image/PNG;name=a.png;base64,iVBO"}},
+                    {"type": "image_url", "image_url": {"url": "data:image/PNG;name=a.png;base64," + PNG}},
                 ],
             },
             {
@@ -83,7 +93,7 @@ def test_a_whole_conversation() -> None:
             parts=(
                 Text(text="What is this?"),
                 Image(url="https://x.test/a.png", detail="low"),
-                Image(base64="iVBO", media_type="image/png"),
+                Image(base64=PNG, media_type="image/png"),
             ),
         ),
         Message(role="assistant", parts=(Reasoning(text="Hm."), made, msgspec.structs.replace(made, id="c2"))),
@@ -181,30 +191,63 @@ def test_where_a_parameter_goes(fields: dict[str, Any], placed: dict[str, Any]) 
 
 def test_what_has_no_place_is_named_and_what_is_ours_is_not() -> None:
     chat = read(
-        [{"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]}],
+        [{"role": "user", "content": [{"type": "text", "text": "x", "colour": "red"}]}],
         user="u",
         safety_identifier="s",
-        logit_bias={"1": 2},
-        top_k=4,
-        store=False,
-        metadata={"a": "b"},
-        logprobs=True,
+        store=True,
+        prediction={"type": "content", "content": "x"},
         options={"rejectIfBusy": True},
         gateway={"id": "x"},
     )
-    assert chat.unplaced == (
-        "logit_bias",
-        "logprobs",
-        "messages.content.cache_control",
-        "metadata",
-        "safety_identifier",
-        "top_k",
+    assert {(note.field, note.fate) for note in chat.unplaced} == {
+        ("messages.content.colour", "lost"),
+        ("prediction", "lost"),
+        ("safety_identifier", "lost"),
+        ("store", "lost"),
+    }
+    assert read(store=False, modalities=["text"], audio=None, prediction=None, metadata={}).unplaced == ()
+
+
+def test_what_other_dialects_have_under_their_own_names() -> None:
+    chat = read(
+        n=3,
+        logprobs=True,
+        top_logprobs=2,
+        logit_bias={"50256": -100},
+        top_k=4,
+        verbosity="low",
+        service_tier="flex",
+        prompt_cache_key="k",
+        prompt_cache_retention="24h",
+        metadata={"a": "b"},
+        cache_control={"type": "ephemeral", "ttl": "1h"},
+        web_search_options={
+            "search_context_size": "low",
+            "user_location": {"type": "approximate", "approximate": {"country": "CH", "city": "Bern"}},
+        },
+    )
+    assert chat.unplaced == ()
+    search = WebSearch(context_size="low", location={"city": "Bern", "country": "CH"})
+    assert chat == msgspec.structs.replace(
+        read(),
+        choices=3,
+        logprobs=True,
+        top_logprobs=2,
+        logit_bias={"50256": -100.0},
+        top_k=4,
+        verbosity="low",
+        service_tier="flex",
+        cache_key="k",
+        cache_retention="24h",
+        metadata={"a": "b"},
+        cache=CacheMark(ttl="1h"),
+        tools=(search,),
     )
 
 
 def test_audio_of_an_earlier_turn_is_named() -> None:
     chat = read([*HELLO, {"role": "assistant", "content": "a", "audio": {"id": "audio_1"}}])
-    assert chat.unplaced == ("messages.audio",)
+    assert [(note.field, note.fate) for note in chat.unplaced] == [("messages.audio", "lost")]
 
 
 def test_the_input_of_run_has_no_model() -> None:
@@ -280,21 +323,188 @@ def test_a_wrong_parameter_is_refused_by_its_name(fields: dict[str, Any], param:
 
 
 @pytest.mark.parametrize(
-    ("messages", "fields", "param"),
+    ("fields", "param"),
     [
-        ([{"role": "function", "name": "f", "content": "x"}], {}, "messages.0.role"),
-        ([{"role": "assistant", "function_call": {"name": "f"}}], {}, "messages.0.function_call"),
-        (user({"type": "input_audio", "input_audio": {}}), {}, "messages.0.content.0.type"),
-        (user({"type": "file", "file": {}}), {}, "messages.0.content.0.type"),
-        ([{"role": "assistant", "tool_calls": [{"id": "1", "type": "custom"}]}], {}, "messages.0.tool_calls.0.type"),
-        (HELLO, {"n": 2}, "n"),
-        (HELLO, {"functions": [{"name": "f"}]}, "functions"),
-        (HELLO, {"function_call": "auto"}, "function_call"),
-        (HELLO, {"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
-        (HELLO, {"tools": [WEATHER], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.type"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"tools": [{"type": "code_interpreter"}]}, "tools.0.type"),
     ],
 )
-def test_what_cannot_be_served_is_said_to_be_so(messages: Any, fields: dict[str, Any], param: str) -> None:
-    error = refusal(messages, **fields)
+def test_what_cannot_be_served_is_said_to_be_so(fields: dict[str, Any], param: str) -> None:
+    error = refusal(**fields)
     assert isinstance(error, Unsupported)
     assert error.param == param
+
+
+# --- media ----------------------------------------------------------------------------------------------------------
+
+
+def parts_of(*parts: dict[str, Any]) -> tuple[Any, ...]:
+    return read(user(*parts)).messages[0].parts
+
+
+def test_media_of_every_kind() -> None:
+    assert parts_of(
+        {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+        {"type": "file", "file": {"file_data": f"data:application/pdf;base64,{PDF}", "filename": "a.pdf"}},
+        {"type": "file", "file": {"file_id": "file-1"}},
+        {"type": "file", "file": {"file_data": "https://x.test/a.pdf"}},
+        {"type": "file", "file": {"file_data": f"data:image/png;base64,{PNG}"}},
+        {"type": "video_url", "video_url": {"url": "https://x.test/a.mp4"}},
+    ) == (
+        Audio(base64="UklGRg==", media_type="audio/wav"),
+        Document(base64=PDF, media_type="application/pdf", name="a.pdf"),
+        Document(file=Opaque(origin="openai", data="file-1")),
+        Document(url="https://x.test/a.pdf"),
+        Image(base64=PNG, media_type="image/png"),
+        Video(url="https://x.test/a.mp4"),
+    )
+
+
+def test_cache_marks_as_other_servers_take_them() -> None:
+    marked = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
+    assert parts_of(marked, {**marked, "cache_control": {"type": "ephemeral", "ttl": "1h"}}) == (
+        Text(text="x", cache=CacheMark()),
+        Text(text="x", cache=CacheMark(ttl="1h")),
+    )
+    (tool,) = read(tools=[{**WEATHER, "cache_control": {"type": "ephemeral"}}]).tools
+    assert tool == Tool(name="weather", parameters={"type": "object"}, cache=CacheMark())
+
+
+@pytest.mark.parametrize(
+    ("part", "param"),
+    [
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0"}}, "image_url.url"),
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,!!!!"}}, "image_url.url"),
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}, "image_url.url"),
+        ({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PDF}"}}, "image_url.url"),
+        ({"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}, "image_url.url"),
+        ({"type": "input_audio"}, "input_audio"),
+        ({"type": "input_audio", "input_audio": {"data": "x", "format": "wav"}}, "input_audio.data"),
+        ({"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "a/b"}}, "input_audio.format"),
+        ({"type": "input_audio", "input_audio": {}}, "input_audio.data"),
+        ({"type": "file", "file": {}}, "file.file_data"),
+        ({"type": "file", "file": {"file_data": "ftp://x"}}, "file.file_data"),
+        ({"type": "file", "file": {"file_data": f"data:application/pdf;base64,{PNG}"}}, "file.file_data"),
+        ({"type": "video_url", "video_url": {"url": "rtsp://x"}}, "video_url.url"),
+        ({"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "9d"}}, "cache_control.ttl"),
+    ],
+)
+def test_media_that_are_not_what_they_are_said_to_be(part: dict[str, Any], param: str) -> None:
+    assert refusal(user(part)).param == f"messages.0.content.0.{param}"
+
+
+# --- conversations --------------------------------------------------------------------------------------------------
+
+
+def test_the_old_functions_are_tools() -> None:
+    chat = read(
+        [
+            *HELLO,
+            {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+            {"role": "function", "name": "f", "content": "1"},
+            {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": '{"x":1}'}},
+            {"role": "function", "name": "f", "content": "2"},
+        ],
+        functions=[{"name": "f", "description": "d", "parameters": {"type": "object"}}],
+        function_call={"name": "f"},
+    )
+    assert chat.tools == (Tool(name="f", description="d", parameters={"type": "object"}),)
+    assert chat.tool_choice == ToolChoice(mode="named", name="f")
+    assert chat.parallel_tool_calls is False
+    assert [(note.field, note.fate) for note in chat.unplaced] == [("functions", "emulated")]
+    calls = [part for message in chat.messages for part in message.parts if isinstance(part, ToolCall)]
+    results = [part for message in chat.messages for part in message.parts if isinstance(part, ToolResult)]
+    assert [call.arguments for call in calls] == ["{}", '{"x":1}']
+    assert len({call.id for call in calls}) == 2
+    assert [result.call_id for result in results] == [call.id for call in calls]
+
+
+CUSTOM = {"type": "custom", "custom": {"name": "patch", "format": {"type": "text"}}}
+GRAMMAR = {"syntax": "lark", "definition": "start: A"}
+WITH_GRAMMAR = {"type": "custom", "custom": {"name": "g", "format": {"type": "grammar", "grammar": GRAMMAR}}}
+
+
+def test_custom_tools_and_their_calls() -> None:
+    call = {"id": "c", "type": "custom", "custom": {"name": "patch", "input": "*** begin"}}
+    chat = read(
+        [
+            *HELLO,
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": "done"},
+        ],
+        tools=[CUSTOM, WITH_GRAMMAR],
+        tool_choice={"type": "custom", "custom": {"name": "g"}},
+    )
+    assert chat.tools == (
+        CustomTool(name="patch"),
+        CustomTool(name="g", grammar=Grammar(syntax="lark", definition="start: A")),
+    )
+    assert chat.tool_choice == ToolChoice(mode="named", name="g")
+    assert chat.messages[1].parts == (ToolCall(id="c", name="patch", arguments="*** begin", custom=True),)
+    assert chat.messages[2].parts == (ToolResult(call_id="c", parts=(Text(text="done"),), custom=True),)
+
+
+def test_a_choice_among_some_tools() -> None:
+    allowed = [{"type": "function", "function": {"name": "weather"}}, {"type": "custom", "custom": {"name": "patch"}}]
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": allowed}}
+    chat = read(tools=[WEATHER, CUSTOM], tool_choice=choice)
+    assert chat.tool_choice == ToolChoice(mode="required", allowed=("weather", "patch"))
+
+
+NO_TOOLS = {"mode": "auto", "tools": []}
+CALLED = {"id": "a", "function": {"name": "f", "arguments": "{}"}}
+ASSISTANT = {"role": "assistant", "tool_calls": [CALLED]}
+
+
+@pytest.mark.parametrize(
+    ("messages", "fields", "param"),
+    [
+        ([{"role": "function", "name": "f", "content": "x"}], {}, "messages.0.name"),
+        ([{"role": "user", "content": "x", "function_call": {"name": "f"}}], {}, "messages.0.function_call"),
+        ([{"role": "assistant", "tool_calls": [{"id": "1", "type": "custom"}]}], {}, "messages.0.tool_calls.0.custom"),
+        ([{"role": "assistant", "tool_calls": [{"id": "1", "type": "x"}]}], {}, "messages.0.tool_calls.0.type"),
+        ([{"role": "tool", "tool_call_id": "a", "content": "x"}], {}, "messages"),
+        ([ASSISTANT, *[{"role": "tool", "tool_call_id": "a", "content": "x"}] * 2], {}, "messages"),
+        ([{**ASSISTANT, "tool_calls": [CALLED, CALLED]}], {}, "messages"),
+        (HELLO, {"function_call": "auto"}, "function_call"),
+        (HELLO, {"functions": [{"name": "f"}], "function_call": "all"}, "function_call"),
+        (HELLO, {"functions": [{"name": "f"}], "function_call": {"name": "g"}}, "function_call.name"),
+        (HELLO, {"functions": [{"name": "f"}], "tools": [WEATHER]}, "functions"),
+        (HELLO, {"tools": [{"type": "custom"}]}, "tools.0.custom"),
+        (
+            HELLO,
+            {"tools": [{"type": "custom", "custom": {"name": "x", "format": {"type": "grammar"}}}]},
+            "tools.0.custom.format.grammar",
+        ),
+        (HELLO, {"tools": [WEATHER], "tool_choice": {"type": "allowed_tools"}}, "tool_choice.allowed_tools"),
+        (
+            HELLO,
+            {
+                "tools": [WEATHER],
+                "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}},
+            },
+            "tool_choice.allowed_tools.tools",
+        ),
+        (HELLO, {"tools": [WEATHER], "tool_choice": {"type": "web"}}, "tool_choice.type"),
+        (HELLO, {"n": 129}, "n"),
+        (HELLO, {"top_logprobs": 21}, "top_logprobs"),
+        (HELLO, {"logit_bias": {"1": "much"}}, "logit_bias"),
+        (HELLO, {"metadata": {"a": 1}}, "metadata"),
+    ],
+)
+def test_a_wrong_conversation_is_refused(messages: Any, fields: dict[str, Any], param: str) -> None:
+    error = refusal(messages, **fields)
+    assert isinstance(error, InvalidRequest)
+    assert error.param == param
+
+
+def test_deep_nesting_is_refused() -> None:
+    deep = b'{"x":' * 3000 + b"1" + b"}" * 3000
+    for body in (
+        b'{"messages":[{"role":"user","content":"x"}],"functions":%b}' % deep,
+        b'{"messages":[{"role":"assistant","content":"x","reasoning_details":[%b]}]}' % deep,
+        b'{"messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f","parameters":%b}}]}'
+        % deep,
+    ):
+        with pytest.raises(InvalidRequest):
+            OPENAI_CHAT.read_request(Body(body))

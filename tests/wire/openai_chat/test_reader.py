@@ -7,19 +7,23 @@ from typing import Any
 import msgspec
 import pytest
 
-from isthmus.core.event import (
+from isthmus.core.chat.event import (
+    Cited,
     Event,
     Failed,
     Finished,
+    HostedToolUsed,
     ReasoningDelta,
     RefusalDelta,
     Started,
     TextDelta,
+    TokenLogprob,
     ToolCallDelta,
     ToolCallStarted,
     UsageReported,
 )
-from isthmus.core.usage import Usage
+from isthmus.core.chat.request import Citation, Opaque, SearchResult
+from isthmus.core.chat.usage import Usage
 from isthmus.errors import Interrupted, Malformed, Rejected, Throttled, TimedOut, Unavailable, UpstreamError
 from isthmus.wire.openai_chat import OPENAI_CHAT
 
@@ -91,15 +95,32 @@ def test_content_in_parts() -> None:
     [
         ("stop", "stop"),
         ("length", "length"),
-        ("max_tokens", "length"),
         ("tool_calls", "tool_calls"),
         ("function_call", "tool_calls"),
         ("content_filter", "content_filter"),
-        ("eos", "stop"),
     ],
 )
 def test_why_it_stopped(given: str, reason: str) -> None:
     assert streamed(sse(delta(given))) == [STARTED, Finished(reason=reason)]
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("max_tokens", "length"),
+        ("model_length", "context_length"),
+        ("tool_call", "tool_calls"),
+        ("sensitive", "content_filter"),
+        ("SAFETY", "content_filter"),
+        ("insufficient_system_resource", "error"),
+        ("network_error", "error"),
+        ("malformed_function_call", "malformed_tool_call"),
+        ("eos", "stop"),
+        ("x" * 99, "stop"),
+    ],
+)
+def test_why_it_stopped_in_other_servers_words(given: str, reason: str) -> None:
+    assert streamed(sse(delta(given))) == [STARTED, Finished(reason=reason, detail=given[:64])]
 
 
 # --- tool calls -----------------------------------------------------------------------------------------------------
@@ -222,19 +243,176 @@ def test_a_stream_without_id_gets_one_and_no_time() -> None:
     assert (events[0].model, events[0].created) == ("", None)
 
 
-def test_only_the_first_choice_is_taken() -> None:
-    events = streamed(sse(delta(content="a"), delta(content="b", index=1), delta("stop", index=1), delta("length")))
-    assert events == [STARTED, TextDelta(text="a"), Finished(reason="length")]
+def test_several_choices() -> None:
+    call = {"tool_calls": [piece("f", "{}", index=0, id="a")]}
+    events = streamed(
+        sse(
+            delta(content="a"),
+            delta(content="b", index=1),
+            delta(index=1, **call),
+            delta("stop", index=1),
+            delta(**{"tool_calls": [piece("g", "{}", index=0, id="b")]}),
+            delta(content="late", index=1),
+            delta("length"),
+        )
+    )
+    assert events == [
+        STARTED,
+        TextDelta(text="a"),
+        TextDelta(text="b", choice=1),
+        ToolCallStarted(index=0, id="a", name="f", choice=1),
+        ToolCallDelta(index=0, arguments="{}"),
+        Finished(reason="tool_calls", choice=1),
+        ToolCallStarted(index=1, id="b", name="g"),
+        ToolCallDelta(index=1, arguments="{}"),
+        Finished(reason="length"),
+    ]
+
+
+def test_every_choice_comes_to_its_end() -> None:
+    begun = sse(delta(content="a"), delta("stop", index=1))
+    assert streamed(begun + DONE)[-1] == Finished(reason="stop", choice=0)
+    with pytest.raises(Interrupted):
+        streamed(begun)
+
+
+@pytest.mark.parametrize("index", [-1, 128, 10**9])
+def test_a_choice_of_no_place_is_the_first(index: int) -> None:
+    assert streamed(sse(delta("stop", index=index, content="x")))[1:] == [TextDelta(text="x"), Finished(reason="stop")]
+
+
+DETAILED = {
+    "prompt_tokens": 20,
+    "completion_tokens": 9,
+    "total_tokens": 29,
+    "prompt_tokens_details": {"cached_tokens": 5, "audio_tokens": 2, "cache_write_tokens": 4},
+    "completion_tokens_details": {"reasoning_tokens": 3, "audio_tokens": 1, "accepted_prediction_tokens": 1},
+}
 
 
 @pytest.mark.parametrize(
-    "usage", [{"prompt_tokens": 3, "completion_tokens": 1, "prompt_cache_hit_tokens": 2}, {"prompt_tokens": 3.0}]
+    ("usage", "expected"),
+    [
+        (
+            DETAILED,
+            Usage(
+                input_tokens=20,
+                output_tokens=9,
+                cache_read_tokens=5,
+                cache_write_tokens=4,
+                reasoning_tokens=3,
+                input_audio_tokens=2,
+                output_audio_tokens=1,
+            ),
+        ),
+        ({"prompt_tokens": 3.0}, Usage(input_tokens=3)),
+        ({"prompt_tokens": 3, "prompt_cache_hit_tokens": 2}, Usage(input_tokens=3, cache_read_tokens=2)),
+        ({"prompt_tokens": 3, "cached_tokens": 2}, Usage(input_tokens=3, cache_read_tokens=2)),
+        (
+            {"prompt_tokens": 9, "cache_read_input_tokens": 2, "cache_creation_input_tokens": 3},
+            Usage(input_tokens=9, cache_read_tokens=2, cache_write_tokens=3),
+        ),
+        # xAI: thinking beside the completion.
+        (
+            {
+                "prompt_tokens": 32,
+                "completion_tokens": 9,
+                "total_tokens": 135,
+                "completion_tokens_details": {"reasoning_tokens": 94},
+            },
+            Usage(input_tokens=32, output_tokens=103, reasoning_tokens=94),
+        ),
+        # Google's server: thinking in the total alone.
+        (
+            {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 65},
+            Usage(input_tokens=10, output_tokens=55, reasoning_tokens=50),
+        ),
+        (
+            {"prompt_tokens": 10, "completion_tokens": 5, "reasoning_tokens": 50, "num_search_queries": 3},
+            Usage(input_tokens=10, output_tokens=55, reasoning_tokens=50, web_searches=3),
+        ),
+        (
+            {"prompt_tokens": 1, "completion_tokens": 1, "server_tool_use": {"web_search_requests": 2}},
+            Usage(input_tokens=1, output_tokens=1, web_searches=2),
+        ),
+        # Parts are never larger than their whole.
+        (
+            {"prompt_tokens": 2, "prompt_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 5}},
+            Usage(input_tokens=2, cache_read_tokens=2),
+        ),
+        ({"prompt_tokens": 1e300, "completion_tokens": -4}, Usage(input_tokens=2**48)),
+    ],
 )
-def test_usage_in_other_providers_words(usage: dict[str, Any]) -> None:
-    events = streamed(sse({**delta("stop"), "usage": usage}))
-    cached = usage.get("prompt_cache_hit_tokens", 0)
-    expected = Usage(input_tokens=3, output_tokens=usage.get("completion_tokens", 0), cache_read_tokens=cached)
-    assert events == [STARTED, Finished(reason="stop"), UsageReported(usage=expected)]
+def test_usage_in_many_servers_words(usage: dict[str, Any], expected: Usage) -> None:
+    assert streamed(sse({**delta("stop"), "usage": usage}))[-1] == UsageReported(usage=expected)
+    groqs = {**HEAD, "choices": [], "x_groq": {"id": "req_1", "usage": usage}}
+    assert streamed(sse(delta("stop"), groqs))[-1] == UsageReported(usage=expected)
+    moonshots = delta("stop")
+    moonshots["choices"][0]["usage"] = usage
+    assert streamed(sse(moonshots))[-1] == UsageReported(usage=expected)
+
+
+def test_the_tier_that_served() -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1}
+    told = streamed(sse({**delta("stop"), "usage": usage, "service_tier": "flex"}))[-1]
+    assert told == UsageReported(usage=Usage(input_tokens=1, output_tokens=1, service_tier="flex"))
+
+
+def test_logprobs() -> None:
+    rival = {"token": "Ho", "logprob": -2, "bytes": None}
+    token = {"token": "Hi", "logprob": -0.5, "bytes": [72, 105]}
+    chunk = delta(content="Hi")
+    chunk["choices"][0]["logprobs"] = {"content": [token | {"top_logprobs": [token, rival]}], "refusal": None}
+    known = TokenLogprob(token="Hi", logprob=-0.5, top=(("Hi", -0.5), ("Ho", -2.0)))
+    assert streamed(sse(chunk, delta("stop")))[1] == TextDelta(text="Hi", logprobs=(known,))
+    oddities: list[Any] = [[], 3, {"content": [{"token": 1}, 4, {"token": "x"}]}, {"tokens": ["Hi"]}]
+    for odd in oddities:
+        chunk["choices"][0]["logprobs"] = odd
+        assert streamed(sse(chunk, delta("stop")))[1] == TextDelta(text="Hi")
+
+
+def test_sources() -> None:
+    cited = {"url": "https://x.test", "title": "X", "start_index": 1, "end_index": 4, "content": "so"}
+    annotation = {"type": "url_citation", "url_citation": cited}
+    other = {"type": "file_citation", "file_citation": {}}
+    events = streamed(sse(delta(annotations=[annotation, other, 3]), delta("stop")))
+    assert said(events) == [Cited(citation=Citation(url="https://x.test", title="X", quote="so", start=1, end=4))]
+
+
+def test_sources_beside_the_answer_are_told_once() -> None:
+    found = {"citations": ["https://x.test"], "search_results": [{"title": "X", "url": "https://x.test", "date": "d"}]}
+    events = streamed(sse({**delta(content="a"), **found}, {**delta("stop"), **found}))
+    searched = events[2]
+    assert isinstance(searched, HostedToolUsed)
+    assert searched.use.tool == "web_search"
+    assert searched.use.results == (SearchResult(url="https://x.test", title="X", age="d"),)
+    assert events[3:] == [Cited(citation=Citation(url="https://x.test", title="X")), Finished(reason="stop")]
+    (only,) = [e for e in streamed(sse({**delta("stop"), "citations": ["u", 3]})) if isinstance(e, HostedToolUsed)]
+    assert only.use.results == (SearchResult(url="u"),)
+
+
+def test_custom_calls_and_old_function_calls() -> None:
+    custom = [
+        {"index": 0, "id": "c", "type": "custom", "custom": {"name": "patch", "input": ""}},
+        {"index": 0, "custom": {"input": "*** "}},
+        {"index": 0, "custom": {"input": "end"}},
+    ]
+    assert said(streamed(sse(*[delta(tool_calls=[each]) for each in custom], delta("tool_calls")))) == [
+        ToolCallStarted(index=0, id="c", name="patch", custom=True),
+        ToolCallDelta(index=0, arguments="*** "),
+        ToolCallDelta(index=0, arguments="end"),
+    ]
+    old = [{"name": "f", "arguments": ""}, {"arguments": '{"x"'}, {"arguments": ":1}"}]
+    events = merged(streamed(sse(*[delta(function_call=each) for each in old], delta("function_call"))))
+    assert isinstance(events[0], ToolCallStarted)
+    assert events[1:] == [ToolCallDelta(index=0, arguments='{"x":1}')]
+
+
+def test_googles_signature_of_a_call() -> None:
+    extra = {"google": {"thought_signature": "sig=="}}
+    events = streamed(sse(delta(tool_calls=[piece("f", "{}", index=0, id="a", extra_content=extra)]), delta("stop")))
+    signature = Opaque(origin="google", data="sig==")
+    assert events[1] == ToolCallStarted(index=0, id="a", name="f", signature=signature)
 
 
 @pytest.mark.parametrize(

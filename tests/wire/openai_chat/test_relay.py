@@ -10,9 +10,16 @@ import pytest
 
 from isthmus.wire.body import Body
 from isthmus.wire.framing.sse import EventCut, ServerSentEvents
-from isthmus.wire.openai_chat import OPENAI_CHAT, OpenAIChat
+from isthmus.wire.openai_chat import (
+    DEEPSEEK_CHAT,
+    MISTRAL_CHAT,
+    OPENAI_CHAT,
+    OPENAI_CHAT_COMPATIBLE,
+    OPENROUTER_CHAT,
+    OpenAIChat,
+)
+from isthmus.wire.openai_chat.options import Options
 from isthmus.wire.openai_chat.relay import HideUsage, stream_ended
-from isthmus.wire.openai_chat.request import Options
 
 
 def relayed(text: str, model: str = "gpt-x") -> tuple[str, bool]:
@@ -60,6 +67,41 @@ def test_a_stream_is_asked_for_its_usage_which_is_hidden_again(options: str | No
 @pytest.mark.parametrize("options", ['{"include_usage": true}', '"nonsense"'])
 def test_who_asked_himself_is_left_alone(options: str) -> None:
     sent = f'{{"model":"gpt-x","stream":true,"stream_options":{options}}}'
+    assert relayed(sent) == (sent, False)
+
+
+THOUGHT = b"""{"role":"assistant","content":"4.0","reasoning_content":"Hm.","reasoning": null,"tool_calls":[]}"""
+
+
+def test_openai_is_sent_no_thinking_of_others() -> None:
+    """It refuses fields that it does not know; others may want them back."""
+    data = b'{"model":"m", "x":1.0 , "messages":[ {"role":"user","content":"?"}, %b ]}'
+    body = Body(data % THOUGHT)
+    sent = OPENAI_CHAT.relay_request(body, "m")
+    assert sent.body == (
+        b'{"model":"m", "x":1.0 , "messages":[{"role":"user","content":"?"},'
+        b'{"role":"assistant","content":"4.0","tool_calls":[]}]}'
+    )
+    assert {(note.fate, note.field) for note in sent.notes} == {
+        ("lost", "messages.reasoning_content"),
+        ("lost", "messages.reasoning"),
+    }
+    for compatible in (OPENAI_CHAT_COMPATIBLE, OPENROUTER_CHAT, DEEPSEEK_CHAT, MISTRAL_CHAT):
+        relayed = compatible.relay_request(body, "m")
+        assert relayed.body is body.data and relayed.notes == ()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        '{"model":"gpt-x","messages":[ {"role":"user","content":"\\"reasoning\\""} ]}',
+        '{"model":"gpt-x","messages":[ {"role":"user","content":"reasoning"} ]}',
+        '{"model":"gpt-x","reasoning":{"effort":"low"},"messages":[ ]}',
+        '{"model":"gpt-x","messages":"reasoning"}',
+        '{"model":"gpt-x","messages":[ "reasoning", 5, ["reasoning"] ]}',
+    ],
+)
+def test_what_only_speaks_of_thinking_stays(sent: str) -> None:
     assert relayed(sent) == (sent, False)
 
 

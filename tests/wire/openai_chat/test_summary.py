@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from isthmus.core.event import Summary
-from isthmus.core.usage import Usage
+from isthmus.core.chat.event import Summary
+from isthmus.core.chat.usage import Usage
 from isthmus.wire.openai_chat import OPENAI_CHAT
 
 FIRST = b'data: {"id":"1","model":"gpt-x","choices":[{"index":0,"delta":{"role":"assistant"}}],"usage":null}\n\n'

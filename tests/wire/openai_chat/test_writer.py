@@ -2,40 +2,50 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
+from openai.lib.streaming._deltas import accumulate_delta
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from isthmus.core.event import (
+from isthmus.core.chat.event import (
+    Cited,
     Event,
     Failed,
     Finished,
+    FinishReason,
+    HostedToolUsed,
     ReasoningDelta,
     RefusalDelta,
     Started,
     TextDelta,
+    TokenLogprob,
     ToolCallDelta,
     ToolCallStarted,
     UsageReported,
 )
-from isthmus.core.request import Chat
-from isthmus.core.usage import Usage
+from isthmus.core.chat.request import Chat, Citation, HostedToolUse, Opaque
+from isthmus.core.chat.usage import Usage
 from isthmus.errors import Interrupted, Throttled
+from isthmus.wire.body import Body
 from isthmus.wire.framing.sse import ServerSentEvents
 from isthmus.wire.openai_chat import OPENAI_CHAT
+from isthmus.wire.sealed import seal, unseal_id
 
 STARTED = Started(id="msg_1", model='model "x"', created=1764000000)
 USED = UsageReported(usage=Usage(input_tokens=9, output_tokens=4, cache_read_tokens=8, reasoning_tokens=3))
+SIGNATURE = Opaque(origin="anthropic", data="EqQB/+=")
+RIVALS = (TokenLogprob(token="Hi", logprob=-0.5, top=(("Hi", -0.5), ("Ho", float("-inf")))),)
 ANSWERS: dict[str, list[Event]] = {
     "text": [STARTED, TextDelta(text="Hel"), TextDelta(text='lo "\n\u2028'), Finished(reason="stop"), USED],
     "tools": [
         STARTED,
         ReasoningDelta(text="Hm."),
-        ReasoningDelta(signature="opaque"),
+        ReasoningDelta(signature=SIGNATURE),
         ToolCallStarted(index=0, id="call_1", name="f"),
         ToolCallDelta(index=0, arguments='{"x":'),
         ToolCallStarted(index=1, id="call_2", name="g"),
@@ -45,6 +55,24 @@ ANSWERS: dict[str, list[Event]] = {
     ],
     "refusal": [STARTED, RefusalDelta(text="No."), Finished(reason="content_filter")],
     "nothing": [STARTED, Finished(reason="length")],
+    "several": [
+        STARTED,
+        TextDelta(text="Hi", logprobs=RIVALS),
+        TextDelta(text="Hey", choice=1),
+        ToolCallStarted(index=0, id="c", name="f", choice=1),
+        Finished(reason="stop"),
+        Finished(reason="tool_calls", choice=1),
+        UsageReported(usage=Usage(input_tokens=1, output_tokens=2, service_tier="standard")),
+    ],
+    "sources": [
+        STARTED,
+        HostedToolUsed(use=HostedToolUse(id="s", tool="web_search")),
+        TextDelta(text="So it is."),
+        Cited(citation=Citation(url="https://x.test", title="X", start=0, end=2)),
+        Cited(citation=Citation(url="https://y.test")),
+        Cited(citation=Citation(document=0, first=1, last=2)),
+        Finished(reason="stop", detail="END"),
+    ],
 }
 USAGE = {
     "prompt_tokens": 9,
@@ -119,6 +147,14 @@ def test_a_whole_answer_in_full() -> None:
                     "refusal": None,
                     "annotations": [],
                     "reasoning_content": "Hm.",
+                    "reasoning_details": [
+                        {
+                            "type": "reasoning.text",
+                            "text": "Hm.",
+                            "index": 0,
+                            "signature": seal(SIGNATURE, "openrouter"),
+                        }
+                    ],
                     "tool_calls": [
                         {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"x":1}'}},
                         {"id": "call_2", "type": "function", "function": {"name": "g", "arguments": "{}"}},
@@ -128,6 +164,7 @@ def test_a_whole_answer_in_full() -> None:
                 "finish_reason": "tool_calls",
             }
         ],
+        "service_tier": None,
         "usage": USAGE,
     }
 
@@ -166,9 +203,11 @@ def test_a_stream_in_full() -> None:
     def more(index: int, arguments: str) -> dict[str, Any]:
         return {"tool_calls": [{"index": index, "function": {"arguments": arguments}}]}
 
+    detail = {"type": "reasoning.text", "text": "Hm.", "index": 0, "signature": seal(SIGNATURE, "openrouter")}
     assert deltas == [
         ({"role": "assistant", "content": "", "refusal": None}, None),
         ({"reasoning_content": "Hm."}, None),
+        ({"reasoning_details": [detail]}, None),
         (call(0, "f"), None),
         (more(0, '{"x":'), None),
         (call(1, "g"), None),
@@ -176,7 +215,7 @@ def test_a_stream_in_full() -> None:
         (more(1, "{}"), None),
         ({}, "tool_calls"),
     ]
-    assert stream[-1] == head | {"choices": [], "usage": USAGE}
+    assert stream[-1] == head | {"choices": [], "service_tier": None, "usage": USAGE}
 
 
 def test_usage_only_where_it_was_asked_for_and_is_known() -> None:
@@ -227,3 +266,147 @@ def test_what_never_finished_does_not_look_as_if_it_had() -> None:
     assert b"[DONE]" not in streamed([STARTED, TextDelta(text="x")])
     with pytest.raises(Interrupted):
         whole([STARTED, TextDelta(text="x")])
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_openais_sdk_puts_a_stream_together(name: str) -> None:
+    gathered: dict[int, dict[object, object]] = {}
+    for chunk in chunks(streamed(ANSWERS[name]))[:-1]:
+        for choice in chunk["choices"]:
+            known = gathered.get(choice["index"])
+            gathered[choice["index"]] = choice["delta"] if known is None else accumulate_delta(known, choice["delta"])
+    for choice in whole(ANSWERS[name])["choices"]:
+        message, found = choice["message"], gathered[choice["index"]]
+        assert (found["content"] or None) == (message["content"] or None)
+        assert found.get("refusal") == message["refusal"]
+        assert found.get("annotations", []) == message["annotations"]
+        assert found.get("reasoning_content") == message.get("reasoning_content")
+        assert found.get("reasoning_details") == message.get("reasoning_details")
+
+
+def test_several_choices() -> None:
+    first, second = whole(ANSWERS["several"])["choices"]
+    assert (first["index"], first["message"]["content"], first["finish_reason"]) == (0, "Hi", "stop")
+    assert (second["index"], second["message"]["content"], second["finish_reason"]) == (1, "Hey", "tool_calls")
+    assert second["message"]["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}
+    written = {"token": "Hi", "logprob": -0.5, "bytes": [72, 105]}
+    rival = {"token": "Ho", "logprob": -9999.0, "bytes": [72, 111]}
+    logprobs = {"content": [written | {"top_logprobs": [written, rival]}], "refusal": None}
+    assert (first["logprobs"], second["logprobs"]) == (logprobs, None)
+    stream = [chunk["choices"][0] for chunk in chunks(streamed(ANSWERS["several"]))[:-1]]
+    assert [choice["index"] for choice in stream] == [0, 0, 1, 1, 1, 0, 1, 1]
+    assert stream[1]["logprobs"] == logprobs
+    assert stream[2]["delta"]["role"] == "assistant"
+    assert stream[4]["delta"]["tool_calls"][0]["index"] == 0
+
+
+def test_a_choice_without_its_end_is_no_answer() -> None:
+    with pytest.raises(Interrupted):
+        whole([event for event in ANSWERS["several"] if event != Finished(reason="tool_calls", choice=1)])
+
+
+def test_the_tier_in_openais_words() -> None:
+    assert whole(ANSWERS["several"])["service_tier"] == "default"
+    assert chunks(streamed(ANSWERS["several"]))[-1]["service_tier"] == "default"
+
+
+def test_sources_are_annotations() -> None:
+    def annotation(start: int, end: int, url: str, title: str) -> dict[str, Any]:
+        cited = {"start_index": start, "end_index": end, "url": url, "title": title}
+        return {"type": "url_citation", "url_citation": cited}
+
+    expected = [annotation(0, 2, "https://x.test", "X"), annotation(9, 9, "https://y.test", "")]
+    assert whole(ANSWERS["sources"])["choices"][0]["message"]["annotations"] == expected
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks(streamed(ANSWERS["sources"]))[:-1]]
+    assert [delta["annotations"] for delta in deltas if "annotations" in delta] == [expected]
+
+
+@pytest.mark.parametrize("reason", typing.get_args(FinishReason))
+def test_every_reason_is_one_of_openais(
+    reason: FinishReason, openai_schema: Callable[[str], Draft202012Validator]
+) -> None:
+    events: list[Event] = [STARTED, Finished(reason=reason)]
+    openai_schema("CreateChatCompletionResponse").validate(whole(events))
+    for chunk in chunks(streamed(events)):
+        openai_schema("CreateChatCompletionStreamResponse").validate(chunk)
+
+
+def test_the_signature_of_a_call_travels_in_its_id() -> None:
+    signature = Opaque(origin="google", data="sig==")
+    events: list[Event] = [
+        STARTED,
+        ToolCallStarted(index=0, id="c", name="f", signature=signature),
+        Finished(reason="tool_calls"),
+    ]
+    (call,) = whole(events)["choices"][0]["message"]["tool_calls"]
+    assert unseal_id(call["id"]) == ("c", signature)
+    assert chunks(streamed(events))[1]["choices"][0]["delta"]["tool_calls"][0]["id"] == call["id"]
+
+
+# --- for callers of custom tools, and of the old functions ----------------------------------------------------------
+
+
+def asked(body: dict[str, Any]) -> Chat:
+    messages = [{"role": "user", "content": "x"}]
+    return OPENAI_CHAT.read_request(Body(msgspec.json.encode({"messages": messages, **body})))
+
+
+def both(chat: Chat, events: list[Event]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The whole answer's choice, and the deltas of the streamed one after the first."""
+    all_of_it, piece_by_piece = OPENAI_CHAT.writer(True, chat), OPENAI_CHAT.writer(False, chat)
+    for event in events:
+        all_of_it.write(event)
+    stream = b"".join([*[piece_by_piece.write(event) for event in events], piece_by_piece.close()])
+    choices = [chunk["choices"][0] for chunk in chunks(stream)]
+    return msgspec.json.decode(all_of_it.close())["choices"][0], choices[1:]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        [
+            ToolCallStarted(index=0, id="c", name="patch"),
+            ToolCallDelta(index=0, arguments='{"input":"a\\'),
+            ToolCallDelta(index=0, arguments='nb"}'),
+        ],
+        [
+            ToolCallStarted(index=0, id="c", name="patch", custom=True),
+            ToolCallDelta(index=0, arguments="a"),
+            ToolCallDelta(index=0, arguments="\nb"),
+        ],
+    ],
+    ids=["of a function", "of a custom tool"],
+)
+def test_calls_of_custom_tools(call: list[Event]) -> None:
+    chat = asked({"tools": [{"type": "custom", "custom": {"name": "patch"}}]})
+    answer, stream = both(chat, [STARTED, *call, Finished(reason="tool_calls")])
+    assert answer["message"]["tool_calls"] == [
+        {"id": "c", "type": "custom", "custom": {"name": "patch", "input": "a\nb"}}
+    ]
+    pieces = [piece for choice in stream for piece in choice["delta"].get("tool_calls", ())]
+    assert pieces[0] == {"index": 0, "id": "c", "type": "custom", "custom": {"name": "patch", "input": ""}}
+    assert "".join(piece["custom"]["input"] for piece in pieces) == "a\nb"
+
+
+def test_calls_of_the_old_functions(openai_schema: Callable[[str], Draft202012Validator]) -> None:
+    chat = asked({"functions": [{"name": "f"}]})
+    events: list[Event] = [
+        STARTED,
+        ToolCallStarted(index=0, id="c", name="f"),
+        ToolCallDelta(index=0, arguments='{"x":1}'),
+        ToolCallStarted(index=1, id="d", name="f"),
+        ToolCallDelta(index=1, arguments="{}"),
+        Finished(reason="tool_calls"),
+    ]
+    answer, stream = both(chat, events)
+    assert answer["finish_reason"] == "function_call"
+    assert answer["message"]["function_call"] == {"name": "f", "arguments": '{"x":1}'}
+    assert "tool_calls" not in answer["message"]
+    assert [choice["delta"] for choice in stream] == [
+        {"function_call": {"name": "f", "arguments": ""}},
+        {"function_call": {"arguments": '{"x":1}'}},
+        {},
+    ]
+    assert stream[-1]["finish_reason"] == "function_call"
+    for choice in stream:
+        openai_schema("ChatCompletionStreamResponseDelta").validate(choice["delta"])

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from isthmus.core.event import Event, Failed
+from isthmus.core.chat.event import Event, Failed
 
 CASES = sorted((Path(__file__).parent.parent / "cases" / "openai_responses").iterdir())
 
@@ -51,18 +51,18 @@ def case(request: pytest.FixtureRequest) -> Path:
 def plain() -> Callable[[Iterable[Event]], list[dict[str, Any]]]:
     """Events as golden files have them: their type, and what differs from the default."""
 
+    def bare(value: Any) -> Any:
+        if isinstance(value, msgspec.Struct):
+            fields = [(field, getattr(value, field.name)) for field in msgspec.structs.fields(value)]
+            return {field.name: bare(said) for field, said in fields if field.required or said != field.default}
+        return [bare(each) for each in value] if isinstance(value, tuple) else value
+
     def one(event: Event) -> dict[str, Any]:
         if isinstance(event, Failed):
             error = event.error
             stated = {"error": type(error).__name__, "status": error.status}
             return {"type": "Failed", **stated, "kind": error.kind, "message": error.message}
-        values = msgspec.to_builtins(event)
-        said = {
-            field.name: values[field.name]
-            for field in msgspec.structs.fields(event)
-            if field.required or getattr(event, field.name) != field.default
-        }
-        return {"type": type(event).__name__, **said}
+        return {"type": type(event).__name__, **bare(event)}
 
     return lambda events: [one(event) for event in events]
 

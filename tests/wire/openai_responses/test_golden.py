@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
-from isthmus.core.event import Failed
+from isthmus.core.chat.event import (
+    Failed,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from isthmus.core.chat.model import Model
+from isthmus.core.chat.part import Opaque
 from isthmus.errors import Interrupted
 from isthmus.wire.body import Body
 from isthmus.wire.openai_responses import DIALECT
@@ -78,9 +88,51 @@ def test_summary_of_a_relayed_stream(case):
 def test_requests_survive_a_round_trip(case, validate):
     asked = json.loads((case / "request.json").read_text())
     validate("CreateResponse", asked)
-    chat = DIALECT.read_request(Body(json.dumps(asked).encode()))
+    chat = DIALECT.read_request(Body(msgspec.json.encode(asked)))
     assert chat.unplaced == ()
-    written = DIALECT.write_request(chat, chat.model)
-    assert written.lost == ()
+    written = DIALECT.write_request(chat, Model(name=chat.model, thinking="adaptive"))
+    assert written.notes == ()
+    assert written.fetch == ()
     validate("CreateResponse", json.loads(written.body))
-    assert DIALECT.read_request(Body(written.body)) == chat
+    # Thinking is asked for in the form that can be sent again, whether or not the caller wants it so.
+    assert DIALECT.read_request(Body(written.body)) == msgspec.structs.replace(chat, keep_reasoning=True)
+
+
+def test_written_again_an_answer_says_the_same(case, plain, frames):
+    """What is written of the events of a stream, streamed and whole, is read as those events again."""
+    events = read([(case / "stream.sse").read_bytes()])
+    asked = json.loads((case / "request.json").read_text())
+    chat = msgspec.structs.replace(DIALECT.read_request(Body(json.dumps(asked).encode())), keep_reasoning=True)
+    if isinstance(events[-1], Failed):
+        return
+    for whole in (False, True):
+        writer = DIALECT.writer(whole, chat)
+        data = b"".join([*(writer.write(event) for event in events), writer.close()])
+        reader = DIALECT.reader(whole)
+        assert told(reader.feed(data) + reader.close()) == told(events)
+
+
+def told(events):
+    """Pieces of the same put together; thinking's own id is the one of the answer that it comes in."""
+    joined = []
+    for event in events:
+        before = joined[-1] if joined else None
+        if isinstance(event, ReasoningDelta) and event.signature is not None:
+            data = {"encrypted_content": json.loads(event.signature.data)["encrypted_content"]}
+            signature = Opaque(origin=event.signature.origin, data=json.dumps(data))
+            event = msgspec.structs.replace(event, signature=signature)
+        if type(before) is type(event) and isinstance(event, TextDelta | RefusalDelta | ReasoningDelta):
+            more = {"text": before.text + event.text}
+            if isinstance(event, TextDelta):
+                more["logprobs"] = before.logprobs + event.logprobs
+            if isinstance(event, ReasoningDelta):
+                more["signature"] = event.signature
+            joined[-1] = msgspec.structs.replace(before, **more)
+        elif isinstance(event, ToolCallDelta) and isinstance(before, ToolCallDelta):
+            joined[-1] = msgspec.structs.replace(before, arguments=before.arguments + event.arguments)
+        elif isinstance(event, UsageReported):
+            tier = event.usage.service_tier or "default"
+            joined.append(UsageReported(usage=msgspec.structs.replace(event.usage, service_tier=tier)))
+        else:
+            joined.append(event)
+    return joined

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
-from isthmus.core.event import (
+from isthmus.core.chat.event import (
+    Cited,
     Failed,
     Finished,
+    HostedToolUsed,
     ReasoningDelta,
     RefusalDelta,
     Started,
     TextDelta,
+    TokenLogprob,
     ToolCallDelta,
     ToolCallStarted,
     UsageReported,
 )
-from isthmus.core.usage import Usage
+from isthmus.core.chat.part import Citation, HostedToolUse, Opaque
+from isthmus.core.chat.usage import Usage
 from isthmus.errors import Interrupted, Malformed, Throttled
 from isthmus.wire.framing import whole as framing_whole
 from isthmus.wire.openai_responses import DIALECT
@@ -40,6 +45,12 @@ RESPONSE = {
 }
 USAGE = Usage(input_tokens=8, output_tokens=7, cache_read_tokens=3, reasoning_tokens=2)
 STARTED = Started(id="resp_1", model="gpt", created=5)
+
+
+def signed(content, item_id):
+    return Opaque(
+        origin="openai", data=json.dumps({"encrypted_content": content, "id": item_id}, separators=(",", ":"))
+    )
 
 
 def whole(data):
@@ -72,17 +83,50 @@ def test_a_whole_answer():
         {"type": "function_call", "id": "fc", "call_id": "a", "name": "f", "arguments": "{\"x\":1}"},
         {"type": "function_call", "id": "fc_b", "name": "g", "arguments": ""},
     ]  # fmt: skip
+    raw = '{"type": "web_search_call", "id": "ws", "action": {"type": "search"}}'
+    searched = HostedToolUse(id="ws", tool="web_search", input='{"type":"search"}',
+                             opaque=Opaque(origin="openai", data=raw))  # fmt: skip
     assert whole(RESPONSE | {"output": output}) == [
         STARTED,
-        ReasoningDelta(text="A\n\nB", signature="e"),
+        ReasoningDelta(text="A\n\nB", signature=signed("e", "rs")),
         ReasoningDelta(text="C"),
+        HostedToolUsed(use=searched),
         TextDelta(text="So."),
         RefusalDelta(text="No."),
         ToolCallStarted(index=0, id="a", name="f"),
         ToolCallDelta(index=0, arguments='{"x":1}'),
         ToolCallStarted(index=1, id="fc_b", name="g"),
         ToolCallDelta(index=1, arguments="{}"),
-        UsageReported(usage=USAGE),
+        UsageReported(usage=msgspec.structs.replace(USAGE, web_searches=1)),
+        Finished(reason="tool_calls"),
+    ]
+
+
+def test_sources_logprobs_and_other_calls_in_a_whole_answer():
+    logprobs = [{"token": "a", "logprob": -1.0, "bytes": [97], "top_logprobs": [{"token": "b", "logprob": -2}]}]
+    page = {"type": "url_citation", "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 1}
+    output = [
+        {"type": "message", "content": [
+            {"type": "output_text", "text": "One", "annotations": [5, {}], "logprobs": logprobs},
+            {"type": "output_text", "text": "a", "annotations": [page, {"type": "x", "url_citation": page}]}]},
+        {"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "free"},
+        {"type": "custom_tool_call", "call_id": "d", "name": "f", "input": ""},
+        {"type": "function_call", "call_id": "e", "name": "f", "namespace": "n", "arguments": {"x": 1}},
+        {"type": 5},
+        "x",
+    ]  # fmt: skip
+    cited = Cited(citation=Citation(url="https://a.example", title="A", start=3, end=4))
+    assert whole(RESPONSE | {"output": output, "service_tier": "flex"})[1:] == [
+        TextDelta(text="One", logprobs=(TokenLogprob(token="a", logprob=-1.0, top=(("b", -2.0),)),)),
+        TextDelta(text="a"),
+        cited,
+        cited,
+        ToolCallStarted(index=0, id="c", name="f", custom=True),
+        ToolCallDelta(index=0, arguments="free"),
+        ToolCallStarted(index=1, id="d", name="f", custom=True),
+        ToolCallStarted(index=2, id="e", name="n-_-f"),
+        ToolCallDelta(index=2, arguments='{"x":1}'),
+        UsageReported(usage=msgspec.structs.replace(USAGE, service_tier="flex")),
         Finished(reason="tool_calls"),
     ]
 
@@ -99,6 +143,11 @@ def test_a_whole_answer():
 )
 def test_why_it_stopped(fields, reason):
     assert whole(RESPONSE | fields)[-1] == Finished(reason=reason)
+
+
+def test_a_reason_that_is_not_known_is_told_as_it_is():
+    fields = {"status": "incomplete", "incomplete_details": {"reason": "steered"}}
+    assert whole(RESPONSE | fields)[-1] == Finished(reason="length", detail="steered")
 
 
 @pytest.mark.parametrize(
@@ -169,6 +218,31 @@ def test_what_is_not_ours_is_passed_over():
     assert events == [STARTED, *ENDING]
 
 
+def test_items_that_do_not_fit_are_named():
+    done = {"type": "response.output_item.done", "output_index": 0, "item": {"type": "function_call", "name": 5}}
+    with pytest.raises(Malformed):
+        streamed(CREATED, done)
+    with pytest.raises(Malformed):
+        whole(RESPONSE | {"output": [{"type": "message", "content": 5}]})
+
+
+def test_custom_calls_that_come_at_once():
+    call = {"type": "custom_tool_call", "id": "ctc", "call_id": "a", "name": "f", "input": "free"}
+    done = {"type": "response.output_item.done", "output_index": 0, "item": call}
+    assert streamed(CREATED, done, COMPLETED)[1:3] == [
+        ToolCallStarted(index=0, id="a", name="f", custom=True),
+        ToolCallDelta(index=0, arguments="free"),
+    ]
+
+
+def test_thinking_that_is_not_shown():
+    item = {"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": "e"}
+    done = {"type": "response.output_item.done", "output_index": 0, "item": item}
+    expected = ReasoningDelta(signature=signed("e", "rs"), redacted=True)
+    assert streamed(CREATED, done, COMPLETED)[1] == expected
+    assert whole(RESPONSE | {"output": [item]})[1] == expected
+
+
 def test_named_events_that_are_not_ours_are_not_even_decoded():
     raw = b"event: response.later\ndata: nonsense\n\ndata: [DONE]\n\n"
     read = DIALECT.reader(whole=False)
@@ -228,6 +302,8 @@ def test_nonsense_in_a_stream(raw):
         ({"type": "error"}, 502, "The provider reported an error."),
         ({"type": "response.failed", "response": {"error": None}}, 502, "The provider reported an error."),
         ({"type": "response.failed", "response": {"error": {"code": "server_error", "message": "Oh."}}}, 500, "Oh."),
+        ({"type": "response.failed", "response": {"error": {"code": "invalid_image", "message": "Oh."}}}, 400, "Oh."),
+        ({"type": "response.failed", "response": {"error": {"code": ["x"], "message": "Oh."}}}, 502, "Oh."),
         ({"type": "response.cancelled"}, 502, "The provider cancelled the response."),
     ],
 )

@@ -6,23 +6,44 @@ import json
 
 import pytest
 
-from isthmus.core.event import (
+from isthmus.core.chat.event import (
+    Cited,
     Failed,
     Finished,
+    HostedToolUsed,
     ReasoningDelta,
     RefusalDelta,
     Started,
     TextDelta,
+    TokenLogprob,
     ToolCallDelta,
     ToolCallStarted,
     UsageReported,
 )
-from isthmus.core.request import AnswerFormat, Chat, Message, Text, Tool, ToolChoice
-from isthmus.core.usage import Usage
+from isthmus.core.chat.request import (
+    AnswerFormat,
+    Chat,
+    Citation,
+    CustomTool,
+    HostedToolUse,
+    Message,
+    Opaque,
+    SearchResult,
+    Text,
+    Tool,
+    ToolChoice,
+    VendorTool,
+    WebSearch,
+)
+from isthmus.core.chat.usage import Usage
 from isthmus.errors import InvalidRequest, Malformed, Throttled, Unavailable
 from isthmus.wire.openai_responses import DIALECT
+from isthmus.wire.sealed import seal, seal_id
 
 CHAT = Chat(model="m", messages=())
+KEEPING = Chat(model="m", messages=(), keep_reasoning=True)
+SIGNED = Opaque(origin="openai", data='{"encrypted_content":"s","id":"rs_1"}')
+CLAUDES = Opaque(origin="anthropic", data="t")
 STARTED = Started(id="chatcmpl-1", model="gpt", created=5)
 USAGE = Usage(input_tokens=100, output_tokens=20, cache_read_tokens=60, cache_write_tokens=30, reasoning_tokens=5)
 STOP = Finished(reason="stop")
@@ -80,7 +101,7 @@ def shape(events):
         elif kind.endswith("part.done"):
             told.append(f"-{place}.{event.get('content_index', event.get('summary_index'))}")
         elif kind.endswith(".done"):
-            said = [event[name] for name in ("text", "refusal", "arguments") if name in event]
+            said = [event[name] for name in ("text", "refusal", "arguments", "input") if name in event]
             told.append(f"{place} = {said[0]}")
         else:
             told.append(kind)
@@ -117,8 +138,8 @@ def test_reasoning_text_refusal_and_calls(stream):
         STARTED,
         ReasoningDelta(text="H"),
         ReasoningDelta(text="m"),
-        ReasoningDelta(signature="s"),
-        ReasoningDelta(signature="t"),
+        ReasoningDelta(signature=SIGNED),
+        ReasoningDelta(signature=CLAUDES, redacted=True),
         TextDelta(text="So"),
         RefusalDelta(text="No"),
         *CALL,
@@ -126,6 +147,7 @@ def test_reasoning_text_refusal_and_calls(stream):
         ToolCallDelta(index=1, arguments="{"),
         ToolCallDelta(index=1, arguments="}"),
         Finished(reason="tool_calls"),
+        chat=KEEPING,
     )
     assert shape(events) == [
         "created", "in_progress",
@@ -139,11 +161,185 @@ def test_reasoning_text_refusal_and_calls(stream):
     ]  # fmt: skip
     output = events[-1]["response"]["output"]
     assert output[0]["encrypted_content"] == "s" and output[0]["summary"] == [{"type": "summary_text", "text": "Hm"}]
-    assert output[1]["encrypted_content"] == "t" and output[1]["summary"] == []
+    assert output[1]["encrypted_content"] == "redacted." + seal(CLAUDES, "openai") and output[1]["summary"] == []
     assert [part["type"] for part in output[2]["content"]] == ["output_text", "refusal"]
     assert (output[3]["call_id"], output[3]["name"], output[3]["arguments"]) == ("a", "f", '{"x":1}')
     assert [item["id"].partition("_")[0] for item in output] == ["rs", "rs", "msg", "fc", "fc"]
     assert output == [event["item"] for event in events if event["type"] == "response.output_item.done"]
+
+
+def test_thinking_is_given_back_only_to_those_who_ask(whole):
+    events = (STARTED, ReasoningDelta(text="Hm"), ReasoningDelta(signature=SIGNED), TextDelta(text="x"), STOP)
+    assert "encrypted_content" not in whole(*events)["output"][0]
+    assert whole(*events, chat=KEEPING)["output"][0]["encrypted_content"] == "s"
+
+
+def test_hidden_thinking_is_an_item_of_its_own(stream):
+    hidden = ReasoningDelta(signature=CLAUDES, redacted=True)
+    output = stream(STARTED, ReasoningDelta(text="Hm"), hidden, STOP, chat=KEEPING)[-1]["response"]["output"]
+    assert ["encrypted_content" in item for item in output] == [False, True]
+
+
+CUSTOM = Chat(model="m", messages=(), tools=(CustomTool(name="f"), Tool(name="g")))
+
+
+def test_a_custom_tools_call(stream):
+    """Free text does not show its end: beside another call it might go on."""
+    call = ToolCallStarted(index=0, id="a", name="f", custom=True)
+    events = stream(STARTED, call, ToolCallDelta(index=0, arguments="a"), ToolCallDelta(index=0, arguments="b"),
+                    *(ToolCallStarted(index=1, id="b", name="g"), ToolCallDelta(index=1, arguments="{}")),
+                    Finished(reason="tool_calls"), chat=CUSTOM)  # fmt: skip
+    assert shape(events)[2:-1] == [
+        "+0 custom_tool_call", "0 a", "0 b", "+1 function_call", "1 {}",
+        "0 = ab", "-0 completed", "1 = {}", "-1 completed",
+    ]  # fmt: skip
+    item = events[-1]["response"]["output"][0]
+    assert (item["id"], item["call_id"], item["name"], item["input"]) == ("ctc_chatcmpl-1_0", "a", "f", "ab")
+
+
+def test_a_custom_tools_call_mixed_with_another(stream, whole):
+    calls = (ToolCallStarted(index=0, id="a", name="f", custom=True), ToolCallStarted(index=1, id="b", name="g"))
+    pieces = ((0, "a"), (1, "{"), (0, "b"), (1, "}"))
+    deltas = (ToolCallDelta(index=index, arguments=text) for index, text in pieces)
+    events = (STARTED, *calls, *deltas, Finished(reason="tool_calls"))
+    output = whole(*events, chat=CUSTOM)["output"]
+    assert [item.get("input") or item["arguments"] for item in output] == ["ab", "{}"]
+    assert stream(*events, chat=CUSTOM)[-1]["response"]["output"] == output
+
+
+def test_a_function_that_stands_for_a_custom_tool(stream, whole):
+    pieces = ('{"inp', 'ut":"a\\', 'nb"', "}")
+    events = (
+        STARTED,
+        ToolCallStarted(index=0, id="a", name="f"),
+        *(ToolCallDelta(index=0, arguments=piece) for piece in pieces),
+        ToolCallStarted(index=1, id="b", name="f"),
+        ToolCallDelta(index=1, arguments='{"x":1}'),
+        Finished(reason="tool_calls"),
+    )
+    told = stream(*events, chat=CUSTOM)
+    assert shape(told)[2:-1] == [
+        "+0 custom_tool_call", "0 a", "0 \nb", "0 = a\nb", "-0 completed",
+        "+1 custom_tool_call", '1 {"x":1}', '1 = {"x":1}', "-1 completed",
+    ]  # fmt: skip
+    assert whole(*events, chat=CUSTOM)["output"] == told[-1]["response"]["output"]
+
+
+def test_a_call_of_a_namespaces_tool(whole):
+    call = ToolCallStarted(index=0, id="a", name="crm-_-f")
+    (item,) = whole(STARTED, call, ToolCallDelta(index=0, arguments="{}"), STOP)["output"]
+    assert (item["namespace"], item["name"]) == ("crm", "f")
+
+
+def test_a_calls_signature_travels_in_its_id(whole):
+    call = ToolCallStarted(index=0, id="a", name="f", signature=Opaque(origin="google", data="g"))
+    (item,) = whole(STARTED, call, ToolCallDelta(index=0, arguments="{}"), STOP)["output"]
+    assert item["call_id"] == seal_id("a", Opaque(origin="google", data="g"))
+
+
+def test_a_search_and_its_sources(stream, whole):
+    use = HostedToolUse(id="srv_1", tool="web_search", input='{"query":"q"}', opaque=CLAUDES,
+                        results=(SearchResult(url="https://a.example", title="A"),))  # fmt: skip
+    events = (
+        STARTED, HostedToolUsed(use=use), TextDelta(text="One. "), RefusalDelta(text="No"), TextDelta(text="Two"),
+        Cited(citation=Citation(url="https://a.example", title="A", start=5, end=7)),
+        Cited(citation=Citation(url="https://b.example")), TextDelta(text="!"),
+        Cited(citation=Citation(url="https://c.example")), Cited(citation=Citation(document=0)), STOP,
+    )  # fmt: skip
+    told = stream(*events)
+    assert [event["type"].removeprefix("response.") for event in told][2:7] == [
+        "output_item.added", "web_search_call.in_progress", "web_search_call.searching", "web_search_call.completed",
+        "output_item.done",
+    ]  # fmt: skip
+    assert told[2]["item"]["status"] == "in_progress" and "encrypted_content" not in told[2]["item"]
+    search, message = told[-1]["response"]["output"]
+    assert search == told[6]["item"]
+    assert search["action"] == {"type": "search", "query": "q", "queries": ["q"],
+                                "sources": [{"type": "url", "url": "https://a.example"}]}  # fmt: skip
+    assert (search["id"], search["status"]) == ("ws_chatcmpl-1_0", "completed")
+    assert search["encrypted_content"] == seal(CLAUDES, "openai")
+    added = [event for event in told if event["type"].endswith("annotation.added")]
+    assert [(event["content_index"], event["annotation_index"]) for event in added] == [(2, 0), (2, 1), (2, 2)]
+    assert [event["annotation"] for event in added] == message["content"][2]["annotations"]
+    spans = [(note["start_index"], note["end_index"]) for note in message["content"][2]["annotations"]]
+    assert spans == [(0, 2), (0, 3), (3, 4)]
+    assert whole(*events)["output"] == [search, message]
+
+
+def test_a_search_that_failed(whole):
+    use = HostedToolUse(id="", tool="web_search", input="[", error="max_uses_exceeded")
+    assert whole(STARTED, HostedToolUsed(use=use), STOP)["output"][0]["status"] == "failed"
+
+
+def test_what_openai_ran_and_what_nobody_else_has_a_form_for(stream):
+    item = {"type": "code_interpreter_call", "id": "ci_1", "status": "completed", "code": "1", "container_id": "c",
+            "outputs": None}  # fmt: skip
+    own = HostedToolUse(id="ci_1", tool="code_interpreter", opaque=Opaque(origin="openai", data=json.dumps(item)))
+    other = HostedToolUse(id="x", tool="code_execution", opaque=CLAUDES)
+    told = stream(STARTED, TextDelta(text="x"), HostedToolUsed(use=own), HostedToolUsed(use=other), STOP)
+    assert [each["type"] for each in told[-1]["response"]["output"]] == ["message", "code_interpreter_call"]
+    assert told[-1]["response"]["output"][1] == item
+    assert told[-3]["item"]["status"] == "in_progress"
+
+
+def test_a_source_of_nothing_said_is_passed_over(stream):
+    cited = Cited(citation=Citation(url="https://a.example"))
+    assert [event["type"] for event in stream(STARTED, cited, RefusalDelta(text="No"), cited, STOP)].count(
+        "response.output_text.annotation.added"
+    ) == 0
+
+
+def test_logprobs(stream, whole):
+    logprobs = (TokenLogprob(token="ø", logprob=-0.5, top=(("o", -1.0),)),)
+    events = (STARTED, TextDelta(text="ø", logprobs=logprobs), TextDelta(text="x"), STOP)
+    told = stream(*events)
+    token = {"token": "ø", "logprob": -0.5, "bytes": [195, 184],
+             "top_logprobs": [{"token": "o", "logprob": -1.0, "bytes": [111]}]}  # fmt: skip
+    deltas = [event for event in told if event["type"] == "response.output_text.delta"]
+    assert [event["logprobs"] for event in deltas] == [[token], []]
+    assert whole(*events)["output"][0]["content"][0]["logprobs"] == [token]
+
+
+@pytest.mark.parametrize(
+    ("reason", "said", "status", "why"),
+    [
+        ("context_length", TextDelta(text="x"), "incomplete", "max_output_tokens"),
+        ("refusal", TextDelta(text="x"), "incomplete", "content_filter"),
+        ("refusal", RefusalDelta(text="x"), "completed", None),
+        ("pause", TextDelta(text="x"), "completed", None),
+    ],
+)
+def test_reasons_of_other_vendors(stream, reason, said, status, why):
+    response = stream(STARTED, said, Finished(reason=reason))[-1]["response"]
+    assert response["status"] == response["output"][0]["status"] == status
+    assert response["incomplete_details"] == (None if why is None else {"reason": why})
+
+
+@pytest.mark.parametrize("reason", ["error", "malformed_tool_call"])
+def test_answers_that_failed_in_an_answers_form(stream, whole, reason):
+    events = (STARTED, TextDelta(text="x"), Finished(reason=reason))
+    told = stream(*events)
+    assert told[-1]["type"] == "response.failed" and told[-1]["response"] == whole(*events)
+    assert told[-1]["response"]["error"]["code"] == "server_error"
+    assert told[-1]["response"]["output"][0]["status"] == "incomplete"
+
+
+@pytest.mark.parametrize(("tier", "told"), [("priority", "priority"), ("standard", "default"), (None, "default")])
+def test_the_tier_that_served(stream, tier, told):
+    assert stream(STARTED, STOP, UsageReported(usage=Usage(service_tier=tier)))[-1]["response"]["service_tier"] == told
+
+
+def test_tools_of_every_kind_are_echoed(whole):
+    shell = VendorTool(type="local_shell", definition=Opaque(origin="openai", data='{"type":"local_shell"}'))
+    tools = (CustomTool(name="f"), WebSearch(max_uses=2), Tool(name="g"))
+    chat = Chat(model="m", messages=(), tools=tools, tool_choice=ToolChoice(mode="named", name="web_search"),
+                metadata={"a": "b"}, cache_key="k", verbosity="low", summary="auto", top_logprobs=2)  # fmt: skip
+    response = whole(STARTED, STOP, chat=chat)
+    assert [tool["type"] for tool in response["tools"]] == ["custom", "web_search", "function"]
+    assert response["tool_choice"]["type"] == "allowed_tools" and response["max_tool_calls"] == 2
+    assert (response["metadata"], response["prompt_cache_key"], response["top_logprobs"]) == ({"a": "b"}, "k", 2)
+    assert response["text"]["verbosity"] == "low" and response["reasoning"]["summary"] == "auto"
+    assert whole(STARTED, STOP, chat=Chat(model="m", messages=(), tools=(shell,)))["tools"] == [{"type": "local_shell"}]
 
 
 def test_calls_that_a_provider_mixes_stand_open_beside_each_other(stream):
@@ -196,6 +392,8 @@ def test_a_failure_inside_a_stream_is_an_error_and_then_a_failed_response(stream
         (Unavailable("No."), "server_error"),
         (InvalidRequest("No."), "invalid_prompt"),
         (Throttled("No."), "rate_limit_exceeded"),
+        (InvalidRequest("No.", kind="invalid_image_url"), "invalid_image_url"),
+        (InvalidRequest("No.", kind="other"), "invalid_prompt"),
     ],
 )
 def test_a_failed_response_has_one_of_openais_codes(stream, error, code):
@@ -227,7 +425,7 @@ def test_nothing_is_written_of_an_answer_that_never_began():
 
 def test_a_whole_answer(whole, stream):
     events = (
-        STARTED, ReasoningDelta(text="Hm"), ReasoningDelta(text=".", signature="s"), TextDelta(text="So"), *CALL,
+        STARTED, ReasoningDelta(text="Hm"), ReasoningDelta(text=".", signature=SIGNED), TextDelta(text="So"), *CALL,
         Finished(reason="tool_calls"), UsageReported(usage=USAGE),
     )  # fmt: skip
     assert whole(*events) == stream(*events)[-1]["response"]

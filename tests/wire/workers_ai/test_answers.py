@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Any
 
 import msgspec
 import pytest
 
-from isthmus.core.event import (
+from isthmus.core.chat.event import (
+    Cited,
     Event,
     Failed,
     Finished,
+    FinishReason,
+    HostedToolUsed,
     ReasoningDelta,
     RefusalDelta,
     Started,
@@ -20,10 +24,11 @@ from isthmus.core.event import (
     ToolCallStarted,
     UsageReported,
 )
-from isthmus.core.request import AnswerFormat, Chat
-from isthmus.core.usage import Usage
+from isthmus.core.chat.request import AnswerFormat, Chat, Citation, HostedToolUse, Opaque
+from isthmus.core.chat.usage import Usage
 from isthmus.errors import GatewayError, Interrupted, Malformed, Rejected, Throttled, Unavailable
 from isthmus.wire.framing.sse import ServerSentEvents
+from isthmus.wire.sealed import unseal_id
 from isthmus.wire.workers_ai import WORKERS_AI
 
 DONE = b"data: [DONE]\n\n"
@@ -201,6 +206,16 @@ def test_json_that_was_asked_for_is_an_object(text: str, response: bytes) -> Non
     }
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_arguments_of_several_lines_do_not_break_an_event(end: str) -> None:
+    arguments = f'{{{end} "at": "a\\n",{end} "n": 1.0{end}}}'
+    called = ToolCallStarted(index=0, id="a", name="f")
+    events: list[Event] = [STARTED, called, ToolCallDelta(index=0, arguments=arguments), Finished(reason="tool_calls")]
+    (_, first), *_ = ServerSentEvents().feed(write(events, whole=False))
+    for answer in (first, write(events, whole=True)):
+        assert msgspec.json.decode(answer)["tool_calls"][0]["arguments"] == {"at": "a\n", "n": 1.0}
+
+
 def test_arguments_that_are_no_json_stay_text() -> None:
     events: list[Event] = [
         STARTED,
@@ -271,3 +286,41 @@ def test_summaries(answer: bytes, is_whole: bool, found: Summary | None) -> None
         assert summary.finish_reason is not None
     else:
         assert summary == found
+
+
+def test_what_has_no_place_is_passed_over() -> None:
+    events: list[Event] = [
+        STARTED,
+        ReasoningDelta(text="Hm.", signature=Opaque(origin="anthropic", data="s")),
+        HostedToolUsed(use=HostedToolUse(id="s", tool="web_search")),
+        TextDelta(text="Hi"),
+        Cited(citation=Citation(url="https://x.test")),
+        TextDelta(text="Hey", choice=1),
+        ToolCallStarted(index=0, id="a", name="f", choice=1),
+        ToolCallDelta(index=0, arguments="{}"),
+        Finished(reason="stop"),
+        Finished(reason="length", choice=1),
+    ]
+    assert msgspec.json.decode(write(events, whole=True)) == {"response": "Hi", "finish_reason": "stop"}
+    stream = ServerSentEvents().feed(write(events, whole=False))[:-1]
+    assert [msgspec.json.decode(data) for _, data in stream] == [
+        {"response": "Hi"},
+        {"response": "", "finish_reason": "stop"},
+    ]
+
+
+def test_the_signature_of_a_call_travels_in_its_id() -> None:
+    signature = Opaque(origin="google", data="sig==")
+    events: list[Event] = [
+        STARTED,
+        ToolCallStarted(index=0, id="a", name="f", signature=signature),
+        Finished(reason="tool_calls"),
+    ]
+    (call,) = msgspec.json.decode(write(events, whole=True))["tool_calls"]
+    assert unseal_id(call["id"]) == ("a", signature)
+
+
+@pytest.mark.parametrize("reason", typing.get_args(FinishReason))
+def test_every_reason_has_a_word(reason: FinishReason) -> None:
+    answer = msgspec.json.decode(write([STARTED, Finished(reason=reason)], whole=True))
+    assert answer["finish_reason"] in ("stop", "length", "tool_calls", "content_filter")

@@ -7,11 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from isthmus.core.request import (
+from isthmus.core.chat.model import Model
+from isthmus.core.chat.request import (
     AnswerFormat,
+    CacheMark,
     Chat,
+    Citation,
+    CustomTool,
     Image,
     Message,
+    Opaque,
     Reasoning,
     Refusal,
     Text,
@@ -19,11 +24,14 @@ from isthmus.core.request import (
     ToolCall,
     ToolChoice,
     ToolResult,
+    WebSearch,
 )
 from isthmus.errors import InvalidRequest, RequestError, Unsupported
 from isthmus.wire.body import Body
+from isthmus.wire.sealed import seal_id
 from isthmus.wire.workers_ai import WORKERS_AI
 
+PNG = "iVBORw0KGgoAAAANSUhEUg=="
 HELLO = Message(role="user", parts=(Text(text="Hello"),))
 FLAT_TOOL = {"name": "weather", "description": "w", "parameters": {"type": "object"}}
 TOOL = Tool(name="weather", description="w", parameters={"type": "object"})
@@ -91,7 +99,11 @@ def test_the_schema_of_an_answer_is_bare(given: Any, placed: AnswerFormat | None
 
 def test_what_has_no_place_is_named() -> None:
     chat = read(prompt="x", raw=True, lora="l", repetition_penalty=1.2, options={}, gateway={"id": "g"})
-    assert chat.unplaced == ("lora", "raw", "repetition_penalty")
+    assert {(note.field, note.fate) for note in chat.unplaced} == {
+        ("lora", "lost"),
+        ("raw", "lost"),
+        ("repetition_penalty", "lost"),
+    }
     assert read(prompt="x", raw=False, repetition_penalty=1).unplaced == ()
 
 
@@ -172,7 +184,7 @@ def test_what_cannot_be_served_is_said_to_be_so(fields: dict[str, Any], param: s
 
 
 def written(chat: Chat) -> dict[str, Any]:
-    decoded: dict[str, Any] = msgspec.json.decode(WORKERS_AI.write_request(chat, "@cf/x/y").body)
+    decoded: dict[str, Any] = msgspec.json.decode(WORKERS_AI.write_request(chat, Model(name="@cf/x/y")).body)
     return decoded
 
 
@@ -181,7 +193,7 @@ def test_a_request_for_a_platform_model() -> None:
         model="m",
         messages=(
             Message(role="developer", parts=(Text(text="Be brief."),)),
-            Message(role="user", parts=(Text(text="See."), Image(base64="iVBO", media_type="image/png"))),
+            Message(role="user", parts=(Text(text="See."), Image(base64=PNG, media_type="image/png"))),
             called(("a", "weather", "{}")),
             result("a", "sunny"),
             Message(role="assistant", parts=(Refusal(text="No."),)),
@@ -193,7 +205,7 @@ def test_a_request_for_a_platform_model() -> None:
         answer_format=AnswerFormat(name="n", schema={"type": "object"}),
         stream=True,
     )
-    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBO"}}
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
     call = {"id": "a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
     assert written(chat) == {
         "messages": [
@@ -212,18 +224,86 @@ def test_a_request_for_a_platform_model() -> None:
     }
 
 
+def notes(chat: Chat, **known: Any) -> dict[str, str]:
+    return {note.field: note.fate for note in WORKERS_AI.write_request(chat, Model(name="x", **known)).notes}
+
+
 def test_what_it_cannot_carry_is_named() -> None:
-    thought = Message(role="assistant", parts=(Reasoning(text="Hm."), Text(text="Yes.")))
+    cited = Text(text="Yes.", cache=CacheMark(), citations=(Citation(url="https://example.com"),))
+    thought = Message(role="assistant", parts=(Reasoning(text="Hm."), cited, Refusal(text="No.")))
     chat = Chat(
         model="m",
         messages=(HELLO, thought),
+        tools=(CustomTool(name="patch"), WebSearch()),
+        tool_choice=ToolChoice(mode="auto", allowed=("patch",)),
         effort="low",
+        thinking_budget=99,
+        summary="auto",
+        keep_reasoning=True,
         user="u",
         parallel_tool_calls=True,
+        logit_bias={"1": 1.0},
+        logprobs=True,
+        verbosity="low",
+        cache_key="k",
+        cache_retention="24h",
+        service_tier="flex",
+        metadata={"a": "b"},
         answer_format=AnswerFormat(description="d"),
     )
-    lost = ("answer_format.description", "effort", "messages.reasoning", "parallel_tool_calls", "user")
-    assert WORKERS_AI.write_request(chat, "x").lost == lost
+    lost = (
+        "answer_format.description effort thinking_budget summary messages.reasoning messages.citations user "
+        "logit_bias parallel_tool_calls logprobs verbosity cache_key cache_retention service_tier metadata "
+        "tools.web_search"
+    )
+    emulated = ("tools.custom", "tool_choice.allowed", "cache_control", "messages.refusal")
+    assert notes(chat) == dict.fromkeys(lost.split(), "lost") | dict.fromkeys(emulated, "emulated")
+    tools = (Tool(name="f"), Tool(name="g"))
+    named = Chat(model="m", messages=(HELLO,), tools=tools, tool_choice=ToolChoice(mode="named", name="f"))
+    assert notes(named) == {"tool_choice": "emulated"}
+    custom = ToolCall(id="c", name="sh", arguments="ls", custom=True)
+    result = ToolResult(call_id="c", parts=(Text(text="a"),), custom=True)
+    called = (HELLO, Message(role="assistant", parts=(custom,)), Message(role="tool", parts=(result,)))
+    assert notes(Chat(model="m", messages=called)) == {"tools.custom": "emulated"}
+
+
+def test_what_asks_for_nothing_is_no_loss() -> None:
+    chat = Chat(model="m", messages=(HELLO,), effort="none", verbosity="medium", service_tier="auto", summary="none")
+    assert notes(chat) == {}
+
+
+def test_a_model_that_refuses_a_field() -> None:
+    chat = Chat(model="m", messages=(HELLO,), temperature=1.0)
+    assert notes(chat, refuses=frozenset({"temperature"})) == {"temperature": "lost"}
+
+
+def test_several_answers_are_refused() -> None:
+    with pytest.raises(Unsupported) as caught:
+        WORKERS_AI.write_request(Chat(model="m", messages=(HELLO,), choices=2), Model(name="x"))
+    assert caught.value.param == "choices"
+
+
+def test_a_refusal_is_text_here() -> None:
+    said = Message(role="assistant", parts=(Text(text="Well."), Refusal(text="No.")))
+    assert written(Chat(model="m", messages=(HELLO, said)))["messages"][1]["content"] == "Well.\nNo."
+
+
+def test_signatures_of_calls_travel_in_their_ids() -> None:
+    signature = Opaque(origin="google", data="sig==")
+    sealed = seal_id("a", signature)
+    body = msgspec.json.encode(
+        {
+            "messages": [
+                {"role": "user", "content": "x"},
+                {"role": "assistant", "tool_calls": [{"id": sealed, "name": "f", "arguments": {}}]},
+                {"role": "tool", "tool_call_id": sealed, "content": "r"},
+            ]
+        }
+    )
+    messages = WORKERS_AI.read_request(Body(body)).messages
+    assert messages[1].parts == (ToolCall(id="a", name="f", arguments="{}", signature=signature),)
+    assert messages[2] == result("a", "r")
+    assert WORKERS_AI.relay_request(Body(body), "x").body == body.replace(sealed.encode(), b"a")
 
 
 def test_a_relayed_body_loses_what_is_ours_and_nothing_else() -> None:

@@ -24,6 +24,7 @@ _STATUS_OF_TYPE = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
+_TYPE_OF_STATUS = {status: kind for kind, status in _STATUS_OF_TYPE.items()} | {408: "timeout_error"}
 _UNKNOWN_STATUS = 502
 
 
@@ -65,7 +66,9 @@ def stated_error(error: AnsweredError | None) -> UpstreamError:
 def write_error(error: GatewayError, request_id: str | None) -> bytes:
     """Anthropic's shape, and beside it what readers of the v4 envelope look for (data-plane 5.1). `type` is always one
     of Anthropic's own: another provider's name for the error means nothing to its callers."""
-    kind = error.kind if error.kind in _STATUS_OF_TYPE else error_type(error.status)
+    kind = error.kind
+    if kind not in _STATUS_OF_TYPE:
+        kind = _TYPE_OF_STATUS.get(error.status) or error_type(error.status)
     return msgspec.json.encode(
         {
             "type": "error",

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from isthmus.core.event import (
-    Event,
-    Failed,
-    Finished,
-    ReasoningDelta,
-    Started,
-    TextDelta,
-    ToolCallDelta,
-    ToolCallStarted,
-    UsageReported,
-)
+from isthmus.core.chat.event import Event, Failed, Finished, ReasoningDelta, Started, TextDelta, UsageReported
 from isthmus.errors import Interrupted, Malformed
 from isthmus.wire.anthropic_messages import schema
-from isthmus.wire.anthropic_messages.answer import UsageCount, finish_reason
+from isthmus.wire.anthropic_messages.answer import UsageCount, read_finish
 from isthmus.wire.anthropic_messages.errors import stated_error
+from isthmus.wire.anthropic_messages.parts.answered_blocks import Blocks
+from isthmus.wire.anthropic_messages.parts.citations import read_citations
+from isthmus.wire.anthropic_messages.parts.signatures import read_signature
 from isthmus.wire.framing.sse import DONE, ServerSentEvents
 from isthmus.wire.framing.whole import WholeBody
 from isthmus.wire.json_text import made_up_id
@@ -32,13 +25,12 @@ _decode_message = msgspec.json.Decoder(schema.AnsweredMessage).decode
 
 
 class StreamReader:
-    __slots__ = ("_calls", "_finished", "_frames", "_silent", "_usage", "ended")
+    __slots__ = ("_blocks", "_finished", "_frames", "_usage", "ended")
 
     def __init__(self) -> None:
         self._frames = ServerSentEvents()
         self._usage = UsageCount()
-        self._calls: dict[int, int] = {}  # block index → call index: other blocks count there too
-        self._silent: set[int] = set()  # calls whose arguments have not begun
+        self._blocks = Blocks()
         self._finished = False
         self.ended = False
 
@@ -69,16 +61,16 @@ class StreamReader:
             if event.delta is not None:
                 self._delta(event.index, event.delta, events)
         elif kind == "content_block_start":
-            if event.content_block is not None:
-                self._block(event.index, event.content_block, events)
+            self._blocks.begin(event.index, bytes(event.content_block), events)
         elif kind == "content_block_stop":
-            self._stop(event.index, events)
+            self._blocks.end(event.index, events)
         elif kind == "message_delta":
             self._message_delta(event, events)
         elif kind == "message_start":
             self._start(event.message or schema.AnsweredMessage(), events)
         elif kind == "message_stop":
             if not self._finished:
+                self._blocks.close(events)
                 events.append(Finished(reason="stop"))
             self.ended = True
         elif kind == "error":
@@ -91,44 +83,23 @@ class StreamReader:
         if usage is not None:
             events.append(UsageReported(usage=usage))
 
-    def _block(self, index: int, block: schema.AnsweredBlock, events: list[Event]) -> None:
-        """A block begins empty at Anthropic; compatible servers put text or a call's whole input here."""
-        if block.type == "tool_use":
-            call = self._calls[index] = len(self._calls)
-            self._silent.add(call)
-            events.append(ToolCallStarted(index=call, id=block.id or made_up_id("toolu_"), name=block.name or ""))
-            given = _arguments(block)
-            if given != "{}":
-                self._arguments(call, given, events)
-        elif block.type == "text" and block.text:
-            events.append(TextDelta(text=block.text))
-        elif block.type == "thinking" and (block.thinking or block.signature):
-            events.append(ReasoningDelta(text=block.thinking or "", signature=block.signature or None))
-
     def _delta(self, index: int, delta: schema.Delta, events: list[Event]) -> None:
         kind = delta.type
         if kind == "text_delta":
             if delta.text:
+                self._blocks.said += len(delta.text)
                 events.append(TextDelta(text=delta.text))
         elif kind == "input_json_delta":
-            call = self._calls.get(index)
-            if call is not None and delta.partial_json:
-                self._arguments(call, delta.partial_json, events)
+            if delta.partial_json:
+                self._blocks.add_input(index, delta.partial_json, events)
         elif kind == "thinking_delta":
             if delta.thinking:
                 events.append(ReasoningDelta(text=delta.thinking))
-        elif kind == "signature_delta" and delta.signature:
-            events.append(ReasoningDelta(signature=delta.signature))
-
-    def _arguments(self, call: int, text: str, events: list[Event]) -> None:
-        self._silent.discard(call)
-        events.append(ToolCallDelta(index=call, arguments=text))
-
-    def _stop(self, index: int, events: list[Event]) -> None:
-        """A call without arguments sends none; others' callers want to parse an object."""
-        call = self._calls.get(index)
-        if call in self._silent:
-            self._arguments(call, "{}", events)
+        elif kind == "signature_delta":
+            if delta.signature:
+                events.append(ReasoningDelta(signature=read_signature(delta.signature)))
+        elif kind == "citations_delta":
+            self._blocks.cite(index, read_citations([delta.citation]))
 
     def _message_delta(self, event: schema.StreamEvent, events: list[Event]) -> None:
         if event.usage is not None:
@@ -136,7 +107,8 @@ class StreamReader:
         delta = event.delta
         if delta is not None and delta.stop_reason and not self._finished:
             self._finished = True
-            events.append(Finished(reason=finish_reason(delta.stop_reason), stop_sequence=delta.stop_sequence))
+            self._blocks.close(events)
+            events.append(read_finish(delta.stop_reason, delta.stop_sequence, delta.stop_details))
 
 
 class WholeReader:
@@ -160,22 +132,17 @@ class WholeReader:
 
 
 def _whole_events(message: schema.AnsweredMessage) -> list[Event]:
+    """A whole block is one that begins with all that it holds."""
     usage = None if message.usage is None else UsageCount().update(message.usage)
     events: list[Event] = [Started(id=message.id or made_up_id("msg_"), model=message.model or "", usage=usage)]
-    calls = 0
-    for block in message.content:
-        if block.type == "text" and block.text:
-            events.append(TextDelta(text=block.text))
-        elif block.type == "thinking" and (block.thinking or block.signature):
-            events.append(ReasoningDelta(text=block.thinking or "", signature=block.signature or None))
-        elif block.type == "tool_use":
-            events.append(ToolCallStarted(index=calls, id=block.id or made_up_id("toolu_"), name=block.name or ""))
-            events.append(ToolCallDelta(index=calls, arguments=_arguments(block)))
-            calls += 1
+    blocks = Blocks()
+    for index, block in enumerate(message.content):
+        blocks.begin(index, bytes(block), events)
+        blocks.end(index, events)
+    blocks.close(events)
     if usage is not None:
         events.append(UsageReported(usage=usage))
-    reason = finish_reason(message.stop_reason or "end_turn")
-    events.append(Finished(reason=reason, stop_sequence=message.stop_sequence))
+    events.append(read_finish(message.stop_reason, message.stop_sequence, message.stop_details))
     return events
 
 
@@ -195,8 +162,3 @@ def _kind(data: bytes) -> str:
         return _decode_kind(data).type
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The provider sent a stream event that is not JSON: {error}.") from None
-
-
-def _arguments(block: schema.AnsweredBlock) -> str:
-    given = bytes(block.input)
-    return msgspec.json.format(given, indent=-1).decode() if given.startswith(b"{") else "{}"

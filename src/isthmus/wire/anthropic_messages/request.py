@@ -4,30 +4,41 @@ from __future__ import annotations
 
 from typing import Literal
 
-from isthmus.core.request import AnswerFormat, Chat, Effort, Message, Text, Tool, ToolChoice
-from isthmus.errors import InvalidRequest, Unsupported
+from isthmus.core.chat.fidelity import Receipt
+from isthmus.core.chat.request import AnswerFormat, Chat, Effort, Message, Text
+from isthmus.errors import InvalidRequest
 from isthmus.wire.anthropic_messages import schema
+from isthmus.wire.anthropic_messages.parts.caching import read_mark
+from isthmus.wire.anthropic_messages.parts.tools import read_choice, read_tool
 from isthmus.wire.anthropic_messages.turns import Turns
 from isthmus.wire.body import Body
+from isthmus.wire.conversation import check_tool_ids
 
-_CHOICES: dict[str, Literal["auto", "required", "none"]] = {"auto": "auto", "any": "required", "none": "none"}
+# "adaptive" leaves the amount of thinking to the model, as Google's budget of -1 does.
+AS_IT_SEES_FIT = -1
+
+_TIERS = {"auto": "auto", "standard_only": "default"}
 
 
 def read_request(body: Body) -> Chat:
-    """Raises `InvalidRequest`, or `Unsupported` for what only Anthropic's own servers can do."""
-    request, unplaced = schema.REQUEST.read(body)
-    turns = Turns()
-    turns.cached |= request.cache_control is not None
-    instructions = _instructions(request, turns)
-    messages = turns.read(request.messages)
-    tools = tuple(_tool(tool, f"tools.{index}", turns) for index, tool in enumerate(request.tools or ()))
+    """Raises `InvalidRequest`, or `Unsupported` for content that is Anthropic's own."""
+    request, unknown = schema.REQUEST.read(body)
+    if not request.model:
+        raise InvalidRequest("`model` must not be empty.", param="model")
+    receipt = Receipt()
+    for name in unknown:
+        receipt.lost(name, "no other dialect has it")
+    turns = Turns(receipt)
+    messages = _instructions(request, turns) + turns.read(request.messages)
+    check_tool_ids(messages)
+    tools = tuple(read_tool(tool, f"tools.{index}", receipt) for index, tool in enumerate(request.tools or ()))
     choice = request.tool_choice
-    unplaced += turns.unplaced()
-    chat = Chat(
+    effort = _effort(request, receipt)
+    return Chat(
         model=request.model,
-        messages=instructions + messages,
+        messages=messages,
         tools=tools,
-        tool_choice=None if choice is None else _choice(choice),
+        tool_choice=None if choice is None else read_choice(choice, tools),
         parallel_tool_calls=False if choice is not None and choice.disable_parallel_tool_use else None,
         max_tokens=request.max_tokens,
         temperature=request.temperature,
@@ -37,13 +48,13 @@ def read_request(body: Body) -> Chat:
         answer_format=_answer_format(request),
         user=request.metadata.user_id if request.metadata else None,
         stream=bool(request.stream),
-        effort=_effort(request, unplaced),
-        thinking_budget=_budget(request),
-        unplaced=tuple(unplaced),
+        effort=effort,
+        thinking_budget=_budget(request, effort, receipt),
+        summary=_summary(request),
+        cache=read_mark(request.cache_control),
+        service_tier=None if request.service_tier is None else _TIERS[request.service_tier],
+        unplaced=receipt.notes(),
     )
-    if not chat.model:
-        raise InvalidRequest("`model` must not be empty.", param="model")
-    return chat
 
 
 def _instructions(request: schema.Request, turns: Turns) -> tuple[Message, ...]:
@@ -54,28 +65,6 @@ def _instructions(request: schema.Request, turns: Turns) -> tuple[Message, ...]:
     return (Message(role="system", parts=parts),) if parts else ()
 
 
-def _tool(tool: schema.RequestTool, at: str, turns: Turns) -> Tool:
-    if tool.type not in (None, "custom"):
-        raise Unsupported(
-            f"`{at}.type`: tools of type `{tool.type}` run at Anthropic only; this model has none of them.",
-            param=f"{at}.type",
-        )
-    turns.cached |= tool.cache_control is not None
-    if not tool.name:
-        raise InvalidRequest(f"`{at}.name` is required.", param=f"{at}.name")
-    if tool.input_schema is None:
-        raise InvalidRequest(f"`{at}.input_schema` is required.", param=f"{at}.input_schema")
-    return Tool(name=tool.name, description=tool.description, parameters=tool.input_schema, strict=tool.strict)
-
-
-def _choice(choice: schema.RequestToolChoice) -> ToolChoice:
-    if choice.type != "tool":
-        return ToolChoice(mode=_CHOICES[choice.type])
-    if not choice.name:
-        raise InvalidRequest("`tool_choice.name` is required.", param="tool_choice.name")
-    return ToolChoice(mode="named", name=choice.name)
-
-
 def _answer_format(request: schema.Request) -> AnswerFormat | None:
     stated = request.output_format
     if request.output_config is not None and request.output_config.format is not None:
@@ -84,23 +73,32 @@ def _answer_format(request: schema.Request) -> AnswerFormat | None:
     return None if stated is None else AnswerFormat(schema=stated.schema, strict=True)
 
 
-def _effort(request: schema.Request, unplaced: list[str]) -> Effort | None:
-    """`thinking` speaks first. "adaptive" leaves the amount to `output_config.effort`, or else to the model: then there
-    is nothing to say to another, and the receipt names it."""
+def _effort(request: schema.Request, receipt: Receipt) -> Effort | None:
+    """`thinking` speaks first: a budget, or that there be none. "adaptive" leaves the amount to the effort."""
     stated = request.output_config.effort if request.output_config else None
     thinking = request.thinking.type if request.thinking else None
-    if thinking == "adaptive" and stated is None:
-        unplaced.append("thinking")
     if thinking in ("enabled", "disabled") and stated is not None:
-        unplaced.append("output_config.effort")
+        receipt.lost("output_config.effort", "`thinking` says how much to think")
         stated = None
     return "none" if thinking == "disabled" else stated
 
 
-def _budget(request: schema.Request) -> int | None:
+def _budget(request: schema.Request, effort: Effort | None, receipt: Receipt) -> int | None:
     thinking = request.thinking
-    if thinking is None or thinking.type != "enabled":
+    if thinking is None or thinking.type == "disabled":
         return None
-    if thinking.budget_tokens is None:
-        raise InvalidRequest("`thinking.budget_tokens` is required.", param="thinking.budget_tokens")
-    return thinking.budget_tokens
+    if thinking.type == "enabled":
+        if thinking.budget_tokens is None:
+            raise InvalidRequest("`thinking.budget_tokens` is required.", param="thinking.budget_tokens")
+        return thinking.budget_tokens
+    if thinking.type == "between_tools":
+        receipt.emulated("thinking", "the model may think before its first word too")
+    return AS_IT_SEES_FIT if effort is None else None
+
+
+def _summary(request: schema.Request) -> Literal["none", "auto"] | None:
+    """Who turns thinking on wants to see it, unless it says that it does not."""
+    thinking = request.thinking
+    if thinking is None or thinking.type == "disabled":
+        return None
+    return "none" if thinking.display == "omitted" else "auto"

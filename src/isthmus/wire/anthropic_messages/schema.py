@@ -1,5 +1,5 @@
 """Anthropic's Messages as types: what callers send, and what providers answer. Requests are read strictly, answers
-loosely, since a provider's oddity must not cost the caller the answer."""
+loosely, since a provider's oddity must not cost the caller the answer. Tools are read in `parts.tools`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 # --- requests -------------------------------------------------------------------------------------------------------
 
 
-class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Any content block: which fields it must have depends on `type`, and `request` says so with the field's path.
+class CacheControl(msgspec.Struct, frozen=True, omit_defaults=True):
+    type: Literal["ephemeral"]
+    ttl: Literal["5m", "1h"] | None = None
 
-    `citations` and `caller` come back in answers that a caller sends again; they say nothing to a model."""
+
+class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Any content block: which fields it must have depends on `type`, and `turns` says so with the field's path.
+
+    `caller` comes back in answers that a caller sends again; it says nothing to a model. Encoded, a block is what was
+    sent."""
 
     type: str
     text: str | None = None
-    source: dict[str, Any] | None = None
+    source: str | dict[str, Any] | None = None
     id: str | None = None
     name: str | None = None
     input: msgspec.Raw = msgspec.Raw()
@@ -35,21 +41,20 @@ class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: str | None = None
     citations: Any = None
     caller: Any = None
-    cache_control: Any = None
+    title: str | None = None
+    context: str | None = None
+    url: str | None = None
+    encrypted_content: str | None = None
+    page_age: str | None = None
+    file_id: str | None = None
+    tool_name: str | None = None
+    server_name: str | None = None
+    cache_control: CacheControl | None = None
 
 
 class RequestMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role: Literal["user", "assistant", "system"]
     content: str | tuple[Block, ...]
-
-
-class RequestTool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    type: str | None = None
-    name: str | None = None
-    description: str | None = None
-    input_schema: dict[str, Any] | None = None
-    strict: bool | None = None
-    cache_control: Any = None
 
 
 class RequestToolChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,8 +64,9 @@ class RequestToolChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class Thinking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    type: Literal["enabled", "disabled", "adaptive"]
+    type: Literal["enabled", "disabled", "adaptive", "between_tools"]
     budget_tokens: AtLeastOne | None = None
+    display: Literal["summarized", "omitted"] | None = None
 
 
 class OutputFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,7 +90,7 @@ class Request(msgspec.Struct, frozen=True):
     max_tokens: AtLeastOne
     messages: tuple[RequestMessage, ...]
     system: str | tuple[Block, ...] | None = None
-    tools: tuple[RequestTool, ...] | None = None
+    tools: tuple[msgspec.Raw, ...] | None = None
     tool_choice: RequestToolChoice | None = None
     stop_sequences: tuple[str, ...] | None = None
     temperature: Fraction | None = None
@@ -94,8 +100,9 @@ class Request(msgspec.Struct, frozen=True):
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
     output_format: OutputFormat | None = None
+    service_tier: Literal["auto", "standard_only"] | None = None
     stream: bool | None = None
-    cache_control: Any = None
+    cache_control: CacheControl | None = None
 
 
 class LooseBlock(Block, frozen=True, forbid_unknown_fields=False):
@@ -104,10 +111,6 @@ class LooseBlock(Block, frozen=True, forbid_unknown_fields=False):
 
 class LooseMessage(RequestMessage, frozen=True, forbid_unknown_fields=False):
     content: str | tuple[LooseBlock, ...]
-
-
-class LooseTool(RequestTool, frozen=True, forbid_unknown_fields=False):
-    pass
 
 
 class LooseToolChoice(RequestToolChoice, frozen=True, forbid_unknown_fields=False):
@@ -133,7 +136,6 @@ class LooseMetadata(Metadata, frozen=True, forbid_unknown_fields=False):
 class LooseRequest(Request, frozen=True, kw_only=True):
     messages: tuple[LooseMessage, ...]
     system: str | tuple[LooseBlock, ...] | None = None
-    tools: tuple[LooseTool, ...] | None = None
     tool_choice: LooseToolChoice | None = None
     metadata: LooseMetadata | None = None
     thinking: LooseThinking | None = None
@@ -141,7 +143,7 @@ class LooseRequest(Request, frozen=True, kw_only=True):
     output_format: LooseOutputFormat | None = None
 
 
-REQUEST: RequestReading[Request] = RequestReading(Request, LooseRequest, {"service_tier": "auto", "speed": "standard"})
+REQUEST: RequestReading[Request] = RequestReading(Request, LooseRequest, {"speed": "standard"})
 
 
 # --- answers --------------------------------------------------------------------------------------------------------
@@ -151,6 +153,14 @@ class AnsweredOutputDetails(msgspec.Struct, frozen=True):
     thinking_tokens: int | float | None = None
 
 
+class AnsweredCacheCreation(msgspec.Struct, frozen=True):
+    ephemeral_1h_input_tokens: int | float | None = None
+
+
+class AnsweredServerTools(msgspec.Struct, frozen=True):
+    web_search_requests: int | float | None = None
+
+
 class AnsweredUsage(msgspec.Struct, frozen=True):
     """Exclusive: cached tokens are not part of `input_tokens`."""
 
@@ -158,14 +168,19 @@ class AnsweredUsage(msgspec.Struct, frozen=True):
     output_tokens: int | float | None = None
     cache_read_input_tokens: int | float | None = None
     cache_creation_input_tokens: int | float | None = None
+    cache_creation: AnsweredCacheCreation | None = None
     output_tokens_details: AnsweredOutputDetails | None = None
+    server_tool_use: AnsweredServerTools | None = None
+    service_tier: str | None = None
 
 
 class AnsweredBlock(msgspec.Struct, frozen=True):
     type: str = ""
     text: str | None = None
+    citations: Any = None
     thinking: str | None = None
     signature: str | None = None
+    data: str | None = None
     id: str | None = None
     name: str | None = None
     input: msgspec.Raw = msgspec.Raw()
@@ -176,15 +191,22 @@ class AnsweredError(msgspec.Struct, frozen=True):
     message: str | None = None
 
 
+class StopDetails(msgspec.Struct, frozen=True):
+    category: str | None = None
+    explanation: str | None = None
+
+
 class AnsweredMessage(msgspec.Struct, frozen=True):
-    """A whole answer, or the head of a streamed one. A whole answer may be an error."""
+    """A whole answer, or the head of a streamed one. A whole answer may be an error. The blocks are read one by one:
+    what one of an unknown type holds is nobody's concern."""
 
     type: str = ""
     id: str | None = None
     model: str | None = None
-    content: tuple[AnsweredBlock, ...] = ()
+    content: tuple[msgspec.Raw, ...] = ()
     stop_reason: str | None = None
     stop_sequence: str | None = None
+    stop_details: StopDetails | None = None
     usage: AnsweredUsage | None = None
     error: AnsweredError | None = None
 
@@ -197,8 +219,10 @@ class Delta(msgspec.Struct, frozen=True):
     partial_json: str | None = None
     thinking: str | None = None
     signature: str | None = None
+    citation: Any = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
+    stop_details: StopDetails | None = None
 
 
 class StreamEvent(msgspec.Struct, frozen=True):
@@ -207,14 +231,14 @@ class StreamEvent(msgspec.Struct, frozen=True):
     type: str = ""
     index: int = 0
     delta: Delta | None = None
-    content_block: AnsweredBlock | None = None
+    content_block: msgspec.Raw = msgspec.Raw()
     message: AnsweredMessage | None = None
     usage: AnsweredUsage | None = None
     error: AnsweredError | None = None
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """As much of an event as tells whether it concerns us."""
+    """As much of an event or a block as tells whether it concerns us."""
 
     type: str = ""
 

@@ -6,8 +6,8 @@ import re
 
 import msgspec
 
-from isthmus.core.event import FinishReason, Summary
-from isthmus.core.usage import Usage
+from isthmus.core.chat.event import FinishReason, Summary
+from isthmus.core.chat.usage import Usage
 from isthmus.wire.anthropic_messages import schema
 from isthmus.wire.anthropic_messages.answer import UsageCount, finish_reason
 

@@ -1,4 +1,4 @@
-"""A `Chat` to a Messages request for Anthropic (data-plane 16.1). What it cannot carry is named, never dropped."""
+"""A `Chat` to a Messages request for Anthropic (data-plane 16.1). What it cannot carry is noted, never dropped."""
 
 from __future__ import annotations
 
@@ -6,129 +6,160 @@ from typing import Any
 
 import msgspec
 
-from isthmus.core.request import Chat, Text, Tool, Written
-from isthmus.wire.anthropic_messages.blocks import written_turns
+from isthmus.core.chat.fidelity import Receipt
+from isthmus.core.chat.model import Model
+from isthmus.core.chat.request import Chat, Text, Written
+from isthmus.errors import Unsupported
+from isthmus.wire.anthropic_messages.blocks import written_text, written_turns
+from isthmus.wire.anthropic_messages.parts.caching import bound_marks, written_mark
+from isthmus.wire.anthropic_messages.parts.tools import written_tools
 from isthmus.wire.anthropic_messages.thinking import ThinkingPlan, plan_thinking
+from isthmus.wire.instructions import answer_format_in_words
+from isthmus.wire.strict_schemas import closed
 
 USER_ID_MAX_CHARS = 512
 TOP_P_MIN_THINKING = 0.95
-JSON_INSTRUCTION = "Answer with one valid JSON object and nothing else: no prose around it, no code fence."
+# Models that refuse these fields take the values that ask for nothing.
+TOP_P_IDLE = 0.99
 
-_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
+_TIERS = {"auto": "auto", "default": "standard_only"}
+_LACKING = (
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "verbosity",
+    "metadata",
+)
+_IDLE: dict[str, Any] = {"frequency_penalty": 0, "presence_penalty": 0, "top_logprobs": 0, "verbosity": "medium"}
 
 
-class Lost:
-    """The names of what could not be carried, each once, in the order met."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, None] = {}
-
-    def add(self, *names: str) -> None:
-        self._names.update(dict.fromkeys(names))
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._names)
-
-
-def write_request(chat: Chat, model: str) -> Written:
-    lost = Lost()
-    plan = plan_thinking(chat)
-    lost.add(*plan.lost)
-    asked: dict[str, Any] = {"model": model, "max_tokens": plan.max_tokens}
-    if system := _system(chat, lost):
+def write_request(chat: Chat, model: Model) -> Written:
+    """Raises `Unsupported`."""
+    receipt = Receipt()
+    if chat.choices > 1:
+        raise Unsupported("This model gives one answer a request.", param="choices")
+    chat = _without(chat, model.refuses, "this model refuses it", receipt)
+    plan = plan_thinking(chat, model, receipt)
+    if plan.enabled or model.always_thinks:
+        chat = _without(chat, model.refuses_thinking, "this model refuses it while it thinks", receipt)
+    offered, words = written_tools(chat, model, receipt)
+    asked: dict[str, Any] = {"model": model.name, "max_tokens": plan.max_tokens}
+    if system := _system(chat, words, receipt):
         asked["system"] = system
-    asked["messages"] = written_turns(chat.messages, lost.add)
+    asked["messages"] = written_turns(chat.messages, receipt)
     if plan.thinking is not None:
         asked["thinking"] = plan.thinking
-    asked |= _sampling(chat, plan, lost) | _tools(chat) | _rest(chat, lost)
+    asked |= _sampling(chat, plan, receipt) | offered | _output(chat, plan, receipt)
+    asked |= _rest(chat, receipt)
     if chat.stream:
         asked["stream"] = True
-    return Written(body=msgspec.json.encode(asked), lost=lost.names())
+    bound_marks(asked, receipt)
+    return Written(body=msgspec.json.encode(asked), notes=receipt.notes())
 
 
-def _system(chat: Chat, lost: Lost) -> str:
-    """Instructions from anywhere in the conversation, joined in their order: one in the middle loses its place."""
-    texts: list[str] = []
+def _without(chat: Chat, names: frozenset[str], why: str, receipt: Receipt) -> Chat:
+    if not names:
+        return chat
+    gone: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Chat):
+        if field.name in names and not field.required and getattr(chat, field.name) != field.default:
+            gone[field.name] = field.default
+            idle = (field.name == "temperature" and chat.temperature == 1) or (
+                field.name == "top_p" and chat.top_p is not None and chat.top_p >= TOP_P_IDLE
+            )
+            if not idle:
+                receipt.lost(field.name, why)
+    return msgspec.structs.replace(chat, **gone) if gone else chat
+
+
+def _system(chat: Chat, words: tuple[str, ...], receipt: Receipt) -> str | list[dict[str, Any]]:
+    """Instructions from anywhere in the conversation, in their order: one in the middle loses its place. Then `words`,
+    our own. They are one text where no part of them bears a mark."""
+    texts: list[Text] = []
     talking = False
     for message in chat.messages:
         if message.role in ("system", "developer"):
-            texts += [part.text for part in message.parts if isinstance(part, Text) and part.text]
+            texts += [part for part in message.parts if isinstance(part, Text) and part.text]
             if talking:
-                lost.add("messages.system")
+                receipt.lost("messages.system", "it stands before the conversation, not where it was said")
         else:
             talking = True
     if chat.answer_format is not None and chat.answer_format.schema is None:
-        texts.append(JSON_INSTRUCTION)
-        lost.add("answer_format")
-    return "\n\n".join(texts)
+        texts.append(Text(text=answer_format_in_words(chat.answer_format)))
+        receipt.emulated("answer_format", "it is asked for in words")
+    texts += [Text(text=text) for text in words]
+    if any(text.cache is not None for text in texts):
+        return [block for text in texts for block in written_text(text, receipt)]
+    return "\n\n".join(text.text for text in texts)
 
 
-def _sampling(chat: Chat, plan: ThinkingPlan, lost: Lost) -> dict[str, Any]:
+def _sampling(chat: Chat, plan: ThinkingPlan, receipt: Receipt) -> dict[str, Any]:
     """Newer models refuse `temperature` and `top_p` together, so that 1, the default of both, is left out where it
     says nothing. While it thinks, Claude takes no other temperature, no `top_k` and no low `top_p`."""
     temperature, top_p, top_k = chat.temperature, chat.top_p, chat.top_k
     if temperature is not None and temperature > 1:
         temperature = 1.0
-        lost.add("temperature")
+        receipt.emulated("temperature", "1 is the highest that this provider takes")
     if top_p == 1:
         top_p = None
     if temperature == 1 and top_p is not None:
         temperature = None
     if plan.enabled:
+        why = "this provider does not take it while the model thinks"
         if temperature is not None and temperature != 1:
             temperature = None
-            lost.add("temperature")
+            receipt.lost("temperature", why)
         if top_p is not None and top_p < TOP_P_MIN_THINKING:
             top_p = None
-            lost.add("top_p")
+            receipt.lost("top_p", why)
         if top_k is not None:
             top_k = None
-            lost.add("top_k")
+            receipt.lost("top_k", why)
     stated = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
     return {name: value for name, value in stated.items() if value is not None}
 
 
-def _tools(chat: Chat) -> dict[str, Any]:
-    """Without tools Anthropic takes no `tool_choice`: and there is nothing to choose."""
-    if not chat.tools:
-        return {}
-    written: dict[str, Any] = {"tools": [_tool(tool) for tool in chat.tools]}
-    choice: dict[str, Any] | None = None
-    if chat.tool_choice is not None:
-        if chat.tool_choice.mode == "named":
-            choice = {"type": "tool", "name": chat.tool_choice.name}
-        else:
-            choice = {"type": _CHOICES[chat.tool_choice.mode]}
-    if chat.parallel_tool_calls is False and (choice is None or choice["type"] != "none"):
-        choice = (choice or {"type": "auto"}) | {"disable_parallel_tool_use": True}
-    return written if choice is None else written | {"tool_choice": choice}
+def _output(chat: Chat, plan: ThinkingPlan, receipt: Receipt) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    if plan.effort is not None:
+        config["effort"] = plan.effort
+    wanted = chat.answer_format
+    if wanted is not None and wanted.schema is not None:
+        schema = closed(wanted.schema)
+        if schema != wanted.schema:
+            receipt.emulated("answer_format", "every object in its schema is closed")
+        config["format"] = {"type": "json_schema", "schema": schema}
+        if wanted.description:
+            receipt.lost("answer_format.description", "this provider takes the schema alone")
+    return {"output_config": config} if config else {}
 
 
-def _tool(tool: Tool) -> dict[str, Any]:
-    schema = tool.parameters if "type" in tool.parameters else {"type": "object", **tool.parameters}
-    written: dict[str, Any] = {"name": tool.name, "input_schema": schema}
-    if tool.description is not None:
-        written["description"] = tool.description
-    if tool.strict:
-        written["strict"] = True
-    return written
-
-
-def _rest(chat: Chat, lost: Lost) -> dict[str, Any]:
+def _rest(chat: Chat, receipt: Receipt) -> dict[str, Any]:
     written: dict[str, Any] = {}
     # Anthropic refuses sequences of nothing but white space.
     stop = [sequence for sequence in chat.stop if sequence.strip()]
     if stop:
         written["stop_sequences"] = stop
     if len(stop) < len(chat.stop):
-        lost.add("stop")
+        receipt.lost("stop", "this provider takes no white space as a stop sequence")
     if chat.user and len(chat.user) <= USER_ID_MAX_CHARS:
         written["metadata"] = {"user_id": chat.user}
     elif chat.user:
-        lost.add("user")
-    if chat.answer_format is not None and chat.answer_format.schema is not None:
-        written["output_config"] = {"format": {"type": "json_schema", "schema": chat.answer_format.schema}}
-    for name in ("seed", "frequency_penalty", "presence_penalty"):
+        receipt.lost("user", f"this provider takes {USER_ID_MAX_CHARS} characters")
+    if chat.service_tier in _TIERS:
+        written["service_tier"] = _TIERS[chat.service_tier]
+    elif chat.service_tier:
+        receipt.lost("service_tier", "this provider has no such tier")
+    if chat.cache is not None:
+        written["cache_control"] = written_mark(chat.cache)
+    for name in _LACKING:
+        value = getattr(chat, name)
+        if value not in (None, False, {}, _IDLE.get(name)) or (name == "seed" and value == 0):
+            receipt.lost(name, "this provider has no such field")
+    for name in ("cache_key", "cache_retention"):
         if getattr(chat, name):
-            lost.add(name)
+            receipt.lost(name, "this provider caches what is marked")
     return written

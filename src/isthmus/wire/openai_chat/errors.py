@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -35,6 +36,9 @@ _STATUS_OF_KIND = {
 }
 _UNKNOWN_STATUS = 502
 
+# What clients of OpenAI's match on; Amazon's and Google's names (`ThrottlingException`) are nothing to them.
+_OWN_KIND = re.compile(r"[a-z][a-z_]*\Z")
+
 
 def read_error(status: int, body: bytes, retry_after: float | None) -> UpstreamError:
     try:
@@ -61,7 +65,7 @@ def write_error(error: GatewayError) -> bytes:
     """OpenAI's shape, and beside it what readers of the v4 envelope look for (data-plane 5.1)."""
     stated = {
         "message": error.message,
-        "type": error.kind or openai_error_type(error.status),
+        "type": error.kind if error.kind and _OWN_KIND.match(error.kind) else openai_error_type(error.status),
         "param": error.param,
         "code": str(error.code),
     }
@@ -85,8 +89,19 @@ def _stated(answer: Any) -> tuple[str | None, str | None, str | None]:
     listed = stated.get("errors")
     if isinstance(listed, list) and listed and isinstance(listed[0], dict):
         stated = listed[0] | {"type": None}
-    message = _text(stated.get("message")) or _text(stated.get("detail"))
+    message = _text(stated.get("message")) or _said_in_detail(stated.get("detail") or stated.get("message"))
     return message, _text(stated.get("type")), _text(stated.get("param"))
+
+
+def _said_in_detail(detail: Any) -> str | None:
+    """FastAPI's `detail`: words, or a list of {"loc": ["body", "seed"], "msg": "…"}; Mistral has it in `message`."""
+    if isinstance(detail, dict):
+        detail = detail.get("detail")
+    if not isinstance(detail, list) or not detail or not isinstance(detail[0], dict):
+        return _text(detail)
+    said, place = _text(detail[0].get("msg")), detail[0].get("loc")
+    steps = [str(step) for step in place if isinstance(step, str | int)] if isinstance(place, list) else []
+    return said and f"{'.'.join(steps)}: {said}"[:MESSAGE_MAX_CHARS] if steps else said
 
 
 def _text(value: Any) -> str | None:

@@ -7,15 +7,27 @@ from typing import Any
 
 import msgspec
 
+from isthmus.core.chat.fidelity import Receipt
 from isthmus.wire.body import Body
 from isthmus.wire.framing.sse import ServerSentEvents
-from isthmus.wire.openai_chat.request import OURS, Options
+from isthmus.wire.openai_chat.messages.thinking import sealed_in
+from isthmus.wire.openai_chat.options import Options
+from isthmus.wire.openai_chat.request import OURS
 from isthmus.wire.protocol import Relayed
+from isthmus.wire.sealed import is_marked, without_sealed_ids
 
 _USAGE = (b'"usage":{', b'"usage": {', b'"usage" : {')
+# Where compatible servers and this gateway put thinking in their answers, which callers send again as they are.
+_THINKING = ("reasoning_content", "reasoning", "reasoning_details")
+_THINKING_NAMED = tuple(f'"{name}"'.encode() for name in _THINKING)
 
 
 def relay_request(body: Body, model: str, options: Options) -> Relayed:
+    receipt = Receipt()
+    if is_marked(body.data):
+        body = _unsealed(body, options, receipt)
+    if options.refuses_thinking and any(name in body.data for name in _THINKING_NAMED):
+        body = _without_thinking(body, receipt)
     fields = body.fields
     changes: dict[str, bytes | None] = {}
     for ours in OURS:
@@ -27,8 +39,47 @@ def relay_request(body: Body, model: str, options: Options) -> Relayed:
     asked = _asking_usage(body) if options.asks_usage else None
     if asked is not None:
         changes["stream_options"] = asked
+    elif not options.asks_usage and "stream_options" in fields:
+        changes["stream_options"] = None
     changed = body.changed(changes) if changes else body.data
-    return Relayed(body=changed, filter=None if asked is None else HideUsage())
+    return Relayed(body=changed, filter=None if asked is None else HideUsage(), notes=receipt.notes())
+
+
+def _without_thinking(body: Body, receipt: Receipt) -> Body:
+    """Thinking that nobody signed, from a server that shows it: OpenAI refuses fields that it does not know."""
+    messages = body.value("messages")
+    if not isinstance(messages, list):
+        return body
+    changed = []
+    for message in messages:
+        held = [name for name in _THINKING if name in message] if isinstance(message, dict) else []
+        for name in held:
+            receipt.lost(f"messages.{name}", "this provider takes no thinking back")
+        changed.append({name: message[name] for name in message if name not in held} if held else message)
+    return body if changed == messages else Body(body.changed({"messages": msgspec.json.encode(changed)}))
+
+
+def _unsealed(body: Body, options: Options, receipt: Receipt) -> Body:
+    """What this gateway sealed is of no use here: calls get their ids back, thinking that others signed is left out."""
+    messages = body.value("messages")
+    changed = [_without_sealed(message, options) for message in messages] if isinstance(messages, list) else messages
+    if changed == messages:
+        return Body(without_sealed_ids(body.data))
+    receipt.lost("messages.reasoning_details", "it was signed by another provider")
+    return Body(without_sealed_ids(body.changed({"messages": msgspec.json.encode(changed)})))
+
+
+def _without_sealed(message: Any, options: Options) -> Any:
+    details = message.get("reasoning_details") if isinstance(message, dict) else None
+    if not isinstance(details, list):
+        return message
+    kept = [item for item in details if sealed_in(item) is None]
+    if len(kept) == len(details):
+        return message
+    # Its words stay where the server wants them back: some refuse a turn of tool calls without.
+    left = {"reasoning_details"} | ({"reasoning_content"} - {options.thinking_field})
+    others = {name: value for name, value in message.items() if name not in left}
+    return others | {"reasoning_details": kept} if kept else others
 
 
 def _asking_usage(body: Body) -> bytes | None:

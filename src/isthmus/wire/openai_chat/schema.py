@@ -1,5 +1,5 @@
-"""OpenAI Chat Completions as types: what callers send, and what providers answer. Requests are read strictly, since a
-wrong field is the caller's to mend; answers loosely, since a provider's oddity must not cost the caller the answer."""
+"""What callers of Chat Completions send, as types. Requests are read strictly, since a wrong field is the caller's to
+mend; what providers answer is in `answer.schema`, and read loosely."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from isthmus.wire.unknown_fields import RequestReading
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
 
-# --- requests ------------------------------------------------------------------------------------------------------
+class CacheControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Anthropic's mark, which callers send in OpenAI's shape too (OpenRouter and others take it there)."""
+
+    type: Literal["ephemeral"] = "ephemeral"
+    ttl: Literal["5m", "1h"] | None = None
 
 
 class ImageURL(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,15 +24,33 @@ class ImageURL(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     detail: str | None = None
 
 
+class VideoURL(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    url: str
+
+
+class InputAudio(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    data: str
+    format: str
+
+
+class InputFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    file_data: str | None = None
+    file_id: str | None = None
+    filename: str | None = None
+
+
 class ContentPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which fields a part must have depends on `type`; `messages` looks, and says so with the field's path."""
+    """Which fields a part must have depends on `type`; `messages` looks, and says so with the field's path.
+    `video_url` is vLLM's and other compatible servers'."""
 
     type: str
     text: str | None = None
     image_url: ImageURL | None = None
+    video_url: VideoURL | None = None
     refusal: str | None = None
-    input_audio: Any = None
-    file: Any = None
+    input_audio: InputAudio | None = None
+    file: InputFile | None = None
+    cache_control: CacheControl | None = None
 
 
 class CalledFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,18 +58,26 @@ class CalledFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arguments: str = ""
 
 
+class CalledCustom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    input: str = ""
+
+
 class MadeCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`index` comes back from callers who gathered a stream's fragments; it says nothing here."""
+    """`index` comes back from callers who gathered a stream's fragments; it says nothing here. `extra_content` is
+    Google's place for its thought signature."""
 
     id: str
     type: str = "function"
     function: CalledFunction | None = None
-    custom: Any = None
+    custom: CalledCustom | None = None
+    extra_content: Any = None
     index: Any = None
 
 
 class RequestMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`annotations` comes back from callers who send an answer's message again; it says nothing to a model."""
+    """`annotations` comes back from callers who send an answer's message again; it says nothing to a model.
+    `reasoning_details` is OpenRouter's: see `messages.thinking`."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | tuple[ContentPart, ...] | None = None
@@ -57,7 +87,8 @@ class RequestMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tool_call_id: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
-    function_call: Any = None
+    reasoning_details: list[dict[str, Any]] | None = None
+    function_call: CalledFunction | None = None
     audio: Any = None
     annotations: Any = None
 
@@ -69,19 +100,49 @@ class Function(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     strict: bool | None = None
 
 
+class CustomGrammar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    syntax: Literal["lark", "regex"]
+    definition: str
+
+
+class CustomFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    type: Literal["text", "grammar"]
+    grammar: CustomGrammar | None = None
+
+
+class Custom(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    description: str | None = None
+    format: CustomFormat | None = None
+
+
 class ToolDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     type: str
     function: Function | None = None
-    custom: Any = None
+    custom: Custom | None = None
+    cache_control: CacheControl | None = None
 
 
-class ChosenFunction(msgspec.Struct, frozen=True):
+class Named(msgspec.Struct, frozen=True):
     name: str
+
+
+class AllowedTool(msgspec.Struct, frozen=True):
+    type: str = "function"
+    function: Named | None = None
+    custom: Named | None = None
+
+
+class AllowedTools(msgspec.Struct, frozen=True):
+    mode: Literal["auto", "required"]
+    tools: tuple[AllowedTool, ...]
 
 
 class ChosenTool(msgspec.Struct, frozen=True):
     type: str
-    function: ChosenFunction | None = None
+    function: Named | None = None
+    custom: Named | None = None
+    allowed_tools: AllowedTools | None = None
 
 
 class ResponseFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,6 +163,23 @@ class StreamOptions(msgspec.Struct, frozen=True):
     include_usage: bool | None = None
 
 
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    city: str | None = None
+    country: str | None = None
+    region: str | None = None
+    timezone: str | None = None
+
+
+class UserLocation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    approximate: Place
+    type: Literal["approximate"] = "approximate"
+
+
+class WebSearchOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    search_context_size: Literal["low", "medium", "high"] | None = None
+    user_location: UserLocation | None = None
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The fields that have a place in `Chat`, those that we refuse by name, and `options` and `gateway`, which are the
     gateway's own (data-plane 4.2). The input of `/ai/run` has no `model`."""
@@ -112,22 +190,34 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: AtLeastOne | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     stop: str | tuple[str, ...] | None = None
     seed: int | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
-    n: AtLeastOne | None = None
+    logit_bias: dict[str, float] | None = None
+    n: Annotated[int, msgspec.Meta(ge=1, le=128)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
     tools: tuple[ToolDefinition, ...] | None = None
     tool_choice: str | ChosenTool | None = None
     parallel_tool_calls: bool | None = None
+    web_search_options: WebSearchOptions | None = None
     response_format: ResponseFormat | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    cache_control: CacheControl | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    service_tier: str | None = None
+    metadata: dict[str, str] | None = None
     user: str | None = None
     safety_identifier: str | None = None
+    modalities: list[str] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    functions: Any = None
-    function_call: Any = None
+    functions: tuple[Function, ...] | None = None
+    function_call: str | Named | None = None
     options: Any = None
     gateway: Any = None
 
@@ -136,101 +226,94 @@ class LooseImageURL(ImageURL, frozen=True, forbid_unknown_fields=False):
     pass
 
 
+class LooseVideoURL(VideoURL, frozen=True, forbid_unknown_fields=False):
+    pass
+
+
+class LooseInputAudio(InputAudio, frozen=True, forbid_unknown_fields=False):
+    pass
+
+
+class LooseInputFile(InputFile, frozen=True, forbid_unknown_fields=False):
+    pass
+
+
+class LooseCacheControl(CacheControl, frozen=True, forbid_unknown_fields=False):
+    pass
+
+
 class LoosePart(ContentPart, frozen=True, forbid_unknown_fields=False):
     image_url: LooseImageURL | None = None
+    video_url: LooseVideoURL | None = None
+    input_audio: LooseInputAudio | None = None
+    file: LooseInputFile | None = None
+    cache_control: LooseCacheControl | None = None
 
 
 class LooseCalledFunction(CalledFunction, frozen=True, forbid_unknown_fields=False):
     pass
 
 
+class LooseCalledCustom(CalledCustom, frozen=True, forbid_unknown_fields=False):
+    pass
+
+
 class LooseCall(MadeCall, frozen=True, forbid_unknown_fields=False):
     function: LooseCalledFunction | None = None
+    custom: LooseCalledCustom | None = None
 
 
 class LooseMessage(RequestMessage, frozen=True, forbid_unknown_fields=False):
     content: str | tuple[LoosePart, ...] | None = None
     tool_calls: tuple[LooseCall, ...] | None = None
+    function_call: LooseCalledFunction | None = None
 
 
 class LooseFunction(Function, frozen=True, forbid_unknown_fields=False):
     pass
 
 
+class LooseCustomGrammar(CustomGrammar, frozen=True, forbid_unknown_fields=False):
+    pass
+
+
+class LooseCustomFormat(CustomFormat, frozen=True, forbid_unknown_fields=False):
+    grammar: LooseCustomGrammar | None = None
+
+
+class LooseCustom(Custom, frozen=True, forbid_unknown_fields=False):
+    format: LooseCustomFormat | None = None
+
+
 class LooseTool(ToolDefinition, frozen=True, forbid_unknown_fields=False):
     function: LooseFunction | None = None
+    custom: LooseCustom | None = None
+    cache_control: LooseCacheControl | None = None
 
 
 class LooseFormat(ResponseFormat, frozen=True, forbid_unknown_fields=False):
     pass
 
 
+class LoosePlace(Place, frozen=True, forbid_unknown_fields=False):
+    pass
+
+
+class LooseUserLocation(UserLocation, frozen=True, forbid_unknown_fields=False):
+    approximate: LoosePlace
+
+
+class LooseWebSearchOptions(WebSearchOptions, frozen=True, forbid_unknown_fields=False):
+    user_location: LooseUserLocation | None = None
+
+
 class LooseRequest(Request, frozen=True, kw_only=True):
     messages: tuple[LooseMessage, ...]
     tools: tuple[LooseTool, ...] | None = None
+    functions: tuple[LooseFunction, ...] | None = None
+    web_search_options: LooseWebSearchOptions | None = None
     response_format: LooseFormat | None = None
+    cache_control: LooseCacheControl | None = None
 
 
-REQUEST: RequestReading[Request] = RequestReading(
-    Request,
-    LooseRequest,
-    {"store": False, "logprobs": False, "service_tier": "auto", "modalities": ["text"], "verbosity": "medium"},
-)
-
-
-# --- answers -------------------------------------------------------------------------------------------------------
-
-
-class PromptDetails(msgspec.Struct, frozen=True):
-    cached_tokens: int | float | None = None
-
-
-class CompletionDetails(msgspec.Struct, frozen=True):
-    reasoning_tokens: int | float | None = None
-
-
-class AnsweredUsage(msgspec.Struct, frozen=True):
-    prompt_tokens: int | float | None = None
-    completion_tokens: int | float | None = None
-    prompt_tokens_details: PromptDetails | None = None
-    completion_tokens_details: CompletionDetails | None = None
-    prompt_cache_hit_tokens: int | float | None = None  # DeepSeek's own name for cached tokens
-
-
-class AnsweredFunction(msgspec.Struct, frozen=True):
-    name: str | None = None
-    arguments: Any = None
-
-
-class AnsweredCall(msgspec.Struct, frozen=True):
-    index: int | None = None
-    id: str | None = None
-    function: AnsweredFunction | None = None
-
-
-class Said(msgspec.Struct, frozen=True):
-    """A chunk's delta, or a whole answer's message."""
-
-    content: str | list[dict[str, Any]] | None = None
-    refusal: str | None = None
-    reasoning_content: Any = None  # DeepSeek, llama.cpp, older vLLM
-    reasoning: Any = None  # OpenRouter, newer vLLM
-    tool_calls: list[AnsweredCall] | None = None
-
-
-class Choice(msgspec.Struct, frozen=True):
-    index: int | None = None
-    delta: Said | None = None
-    message: Said | None = None
-    finish_reason: str | None = None
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """A chunk or a whole answer: they differ in `delta` and `message` only."""
-
-    id: str | None = None
-    model: str | None = None
-    created: int | float | None = None
-    choices: list[Choice] | None = None
-    usage: AnsweredUsage | None = None
-    error: Any = None
+REQUEST: RequestReading[Request] = RequestReading(Request, LooseRequest, {"store": False})

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from isthmus.core.event import FinishReason, Summary
-from isthmus.wire.openai_chat import schema
-from isthmus.wire.openai_chat.reader import ERROR, finish_reason, read_usage
+from isthmus.core.chat.event import FinishReason, Summary
+from isthmus.wire.openai_chat.answer.schema import AnsweredUsage, Groq
+from isthmus.wire.openai_chat.answer.usage import ERROR, finish_reason, usage_of
 
-_REASON = re.compile(rb'"finish_reason"[ \t]*:[ \t]*"([a-z_]{1,40})"')
+_REASON = re.compile(rb'"finish_reason"[ \t]*:[ \t]*"([A-Za-z_-]{1,40})"')
 _OBJECT = re.compile(rb"[ \t]*:[ \t]*\{")
 _FIRST = re.compile(rb"(?:\A|[\r\n])data:[ \t]*(\{[^\r\n]*)")
 _LAST = re.compile(rb"(?:\A|[\r\n])data:[ \t]*(\{[^\r\n]*)\s*\Z")
@@ -23,6 +23,7 @@ _TAIL_BYTES = 2048
 class _Choice(msgspec.Struct, frozen=True):
     finish_reason: str | None = None
     message: _Message | None = None
+    usage: AnsweredUsage | None = None
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -33,7 +34,9 @@ class _Answer(msgspec.Struct, frozen=True):
     """The parts of an answer that are looked at; the decoder passes over the rest."""
 
     model: str | None = None
-    usage: schema.AnsweredUsage | None = None
+    usage: AnsweredUsage | None = None
+    service_tier: Any = None
+    x_groq: Groq | None = None
     choices: list[_Choice] | None = None
     error: Any = None
 
@@ -54,7 +57,7 @@ def _of_whole(data: bytes) -> Summary:
     called = first is not None and first.message is not None and bool(first.message.tool_calls)
     return Summary(
         model=answer.model,
-        usage=None if answer.usage is None else read_usage(answer.usage),
+        usage=usage_of(answer),
         finish_reason=_reason(said, called),
         failed=said == ERROR or answer.error is not None,
     )
@@ -71,7 +74,7 @@ def _of_stream(data: bytes) -> Summary:
     said = _last_reason(data)
     return Summary(
         model=model,
-        usage=None if chunk is None or chunk.usage is None else read_usage(chunk.usage),
+        usage=None if chunk is None else usage_of(chunk),
         finish_reason=_reason(said, False),
         failed=said == ERROR or (said is None and _ends_in_error(data)),
     )

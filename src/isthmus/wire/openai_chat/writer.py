@@ -1,4 +1,4 @@
-"""Events to Chat Completions, streamed or whole, as OpenAI's own answers look."""
+"""Events to a stream of Chat Completions, as OpenAI's own looks. A whole answer is in `whole_writer`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from isthmus.core.event import (
+from isthmus.core.chat.event import (
+    Cited,
     Event,
     Failed,
     Finished,
@@ -18,61 +19,86 @@ from isthmus.core.event import (
     ToolCallStarted,
     UsageReported,
 )
-from isthmus.core.usage import Usage
-from isthmus.errors import Interrupted
+from isthmus.core.chat.request import Chat, Reasoning
+from isthmus.core.chat.usage import Usage
 from isthmus.wire.framing.sse import event as sse_event
 from isthmus.wire.json_text import prefixed_id
+from isthmus.wire.openai_chat.answer.asked import AnsweredCalls, Calling
+from isthmus.wire.openai_chat.answer.logprobs import write_logprobs
+from isthmus.wire.openai_chat.answer.sources import write_annotation
+from isthmus.wire.openai_chat.answer.usage import write_reason, write_tier, write_usage
 from isthmus.wire.openai_chat.errors import write_error
+from isthmus.wire.openai_chat.messages.thinking import write_details
+from isthmus.wire.sealed import seal_id
 
 ID_PREFIX = "chatcmpl-"
 
 _encode = msgspec.json.encode
 _DONE = b"data: [DONE]\n\n"
+_ROLE = b'"role":"assistant","content":"","refusal":null'
 _CALL = b'"tool_calls":[{"index":%d,"id":%b,"type":"function","function":{"name":%b,"arguments":""}}]'
 _ARGUMENTS = b'"tool_calls":[{"index":%d,"function":{"arguments":%b}}]'
+_CUSTOM = b'"tool_calls":[{"index":%d,"id":%b,"type":"custom","custom":{"name":%b,"input":""}}]'
+_INPUT = b'"tool_calls":[{"index":%d,"custom":{"input":%b}}]'
+_FUNCTION = b'"function_call":{"name":%b,"arguments":""}'
+_FUNCTION_ARGUMENTS = b'"function_call":{"arguments":%b}'
 
 
-def write_usage(usage: Usage) -> dict[str, Any]:
-    return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.total_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cache_read_tokens, "audio_tokens": 0},
-        "completion_tokens_details": {
-            "reasoning_tokens": usage.reasoning_tokens,
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    }
+class _Choice:
+    """What has gone out of one choice: characters of text, thinking since the last signature, items of thinking; and
+    the annotations, which go out together at its end as OpenAI's do: its SDK cannot join several lists of them."""
+
+    __slots__ = ("annotations", "chars", "details", "index", "thought")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.chars = 0
+        self.thought: list[str] = []
+        self.details = 0
+        self.annotations: list[dict[str, Any]] = []
 
 
 class StreamWriter:
     """A chunk an event. Usage waits for `close`, since the chunk that carries it is the last one."""
 
-    __slots__ = ("_bare", "_finished", "_head", "_include_usage", "_tail", "_usage")
+    __slots__ = (
+        "_after_text",
+        "_before_text",
+        "_calls",
+        "_choices",
+        "_finished",
+        "_first",
+        "_head",
+        "_include_usage",
+        "_tail",
+        "_usage",
+    )
 
-    def __init__(self, include_usage: bool) -> None:
-        self._include_usage = include_usage
+    def __init__(self, chat: Chat) -> None:
+        self._calls = AnsweredCalls(chat)
+        self._first = _Choice(0)
+        self._choices = {0: self._first}
+        self._include_usage = chat.include_usage
         self._head = b""
-        self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
+        self._tail = b',"usage":null}\n\n' if chat.include_usage else b"}\n\n"
+        self._before_text = b""
+        self._after_text = b'},"logprobs":null,"finish_reason":null}]' + self._tail
         self._usage: Usage | None = None
         self._finished = False
-        self._bare: list[int] = []  # calls without arguments so far
 
     def write(self, event: Event) -> bytes:
-        # The shapes are spelled out: 1 µs an event where a dictionary a chunk takes 3.
+        # The shapes are spelled out: 1 µs an event where a dictionary a chunk takes 3; text has all of its ready.
         if isinstance(event, TextDelta):
-            return self._chunk(b'"content":' + _encode(event.text))
+            if event.choice or event.logprobs:
+                return self._write_text(event)
+            self._first.chars += len(event.text)
+            return self._before_text + _encode(event.text) + self._after_text
         if isinstance(event, ToolCallDelta):
-            if event.index in self._bare:
-                self._bare.remove(event.index)
-            return self._chunk(_ARGUMENTS % (event.index, _encode(event.arguments)))
+            return self._write_arguments(event)
         if isinstance(event, ReasoningDelta):
-            return self._chunk(b'"reasoning_content":' + _encode(event.text)) if event.text else b""
+            return self._write_thinking(event)
         if isinstance(event, ToolCallStarted):
-            self._bare.append(event.index)
-            return self._chunk(_CALL % (event.index, _encode(event.id), _encode(event.name)))
+            return self._write_call(event)
         return self._write_rare(event)
 
     def close(self) -> bytes:
@@ -81,8 +107,63 @@ class StreamWriter:
             return b""
         if not self._include_usage or self._usage is None:
             return _DONE
-        usage = _encode(write_usage(self._usage))
-        return b"data: " + self._head + b'"choices":[],"usage":' + usage + b"}\n\n" + _DONE
+        usage, tier = _encode(write_usage(self._usage)), _encode(write_tier(self._usage))
+        return b'data: %b"choices":[],"service_tier":%b,"usage":%b}\n\n%b' % (self._head, tier, usage, _DONE)
+
+    def _write_text(self, event: TextDelta) -> bytes:
+        begun = self._begun(event.choice)
+        self._choices[event.choice].chars += len(event.text)
+        logprobs = _encode(write_logprobs(event.logprobs)) if event.logprobs else b"null"
+        return begun + self._chunk(b'"content":' + _encode(event.text), event.choice, logprobs=logprobs)
+
+    def _write_thinking(self, event: ReasoningDelta) -> bytes:
+        written = self._begun(event.choice) if event.choice else b""
+        choice = self._choices[event.choice]
+        if event.text:
+            choice.thought.append(event.text)
+            written += self._chunk(b'"reasoning_content":' + _encode(event.text), event.choice)
+        if event.signature is None:
+            return written
+        blocks = self._unsigned(choice) if event.redacted else []
+        text = "".join(choice.thought)
+        choice.thought = []
+        blocks.append(Reasoning(text=text, signature=event.signature, redacted=event.redacted))
+        return written + self._details(choice, blocks)
+
+    def _unsigned(self, choice: _Choice) -> list[Reasoning]:
+        text = "".join(choice.thought)
+        choice.thought = []
+        return [Reasoning(text=text)] if text else []
+
+    def _details(self, choice: _Choice, blocks: list[Reasoning]) -> bytes:
+        items = write_details(blocks, choice.details)
+        choice.details += len(items)
+        return self._chunk(b'"reasoning_details":' + _encode(items), choice.index) if items else b""
+
+    def _write_call(self, event: ToolCallStarted) -> bytes:
+        begun = self._begun(event.choice) if event.choice else b""
+        call = self._calls.start(event)
+        if call is None:
+            return begun
+        name = _encode(event.name)
+        if call.kind == "function_call":
+            return begun + self._chunk(_FUNCTION % name, call.choice)
+        shape = _CUSTOM if call.kind == "custom" else _CALL
+        return begun + self._chunk(shape % (call.place, _encode(seal_id(event.id, event.signature)), name), call.choice)
+
+    def _write_arguments(self, event: ToolCallDelta) -> bytes:
+        call = self._calls.find(event.index)
+        if call is None:
+            return b""
+        text = call.read(event.arguments)
+        return self._more(call, text) if text else b""
+
+    def _more(self, call: Calling, text: str) -> bytes:
+        if call.kind == "function":
+            return self._chunk(_ARGUMENTS % (call.place, _encode(text)), call.choice)
+        if call.kind == "custom":
+            return self._chunk(_INPUT % (call.place, _encode(text)), call.choice)
+        return self._chunk(_FUNCTION_ARGUMENTS % _encode(text), call.choice)
 
     def _write_rare(self, event: Event) -> bytes:
         if isinstance(event, Started):
@@ -93,96 +174,57 @@ class StreamWriter:
                 "model": event.model,
             }
             self._head = _encode(head)[:-1] + b","
+            self._before_text = b'data: %b"choices":[{"index":0,"delta":{"content":' % self._head
             self._usage = event.usage
-            return self._chunk(b'"role":"assistant","content":"","refusal":null')
+            return self._chunk(_ROLE)
         if isinstance(event, RefusalDelta):
-            return self._chunk(b'"refusal":' + _encode(event.text))
+            return self._begun(event.choice) + self._chunk(b'"refusal":' + _encode(event.text), event.choice)
+        if isinstance(event, Cited):
+            return self._write_citation(event)
         if isinstance(event, UsageReported):
             self._usage = event.usage
         elif isinstance(event, Finished):
-            self._finished = True
-            # Callers parse the arguments: none at all must still be JSON.
-            empty = b"".join(self._chunk(_ARGUMENTS % (index, b'"{}"')) for index in self._bare)
-            return empty + self._chunk(b"", _encode(event.reason))
+            return self._finish(event)
         elif isinstance(event, Failed):
             self._finished = False
             return sse_event(write_error(event.error))
         return b""
 
-    def _chunk(self, delta: bytes, reason: bytes = b"null") -> bytes:
-        return b'data: %b"choices":[{"index":0,"delta":{%b},"logprobs":null,"finish_reason":%b}]%b' % (
+    def _write_citation(self, event: Cited) -> bytes:
+        begun = self._begun(event.choice)
+        choice = self._choices[event.choice]
+        annotation = write_annotation(event.citation, choice.chars)
+        if annotation is not None:
+            choice.annotations.append(annotation)
+        return begun
+
+    def _finish(self, event: Finished) -> bytes:
+        self._finished = True
+        written = self._begun(event.choice)
+        choice = self._choices[event.choice]
+        # Thinking that came after the last signature, so that the items hold all of it.
+        written += self._details(choice, self._unsigned(choice)) if choice.details else b""
+        if choice.annotations:
+            written += self._chunk(b'"annotations":' + _encode(choice.annotations), event.choice)
+        for call in self._calls.of_choice(event.choice):
+            rest = call.close()
+            written += self._more(call, rest) if rest else b""
+        reason = self._calls.reason(write_reason(event.reason))
+        return written + self._chunk(b"", event.choice, _encode(reason))
+
+    def _begun(self, index: int) -> bytes:
+        """The first chunk of a further choice, nothing for one that has begun."""
+        if index in self._choices:
+            return b""
+        self._choices[index] = _Choice(index)
+        return self._chunk(_ROLE, index)
+
+    def _chunk(self, delta: bytes, choice: int = 0, reason: bytes = b"null", logprobs: bytes = b"null") -> bytes:
+        return b'data: %b"choices":[{"index":%d,"delta":{%b},"logprobs":%b,"finish_reason":%b}]%b' % (
             self._head,
+            choice,
             delta,
+            logprobs,
             reason,
             self._tail,
         )
-
-
-class WholeWriter:
-    """Gathers the events; `close` gives the answer. Raises the error of `Failed`."""
-
-    __slots__ = ("_calls", "_reason", "_reasoning", "_refusal", "_started", "_text", "_usage")
-
-    def __init__(self) -> None:
-        self._started: Started | None = None
-        self._text: list[str] = []
-        self._refusal: list[str] = []
-        self._reasoning: list[str] = []
-        self._calls: dict[int, tuple[ToolCallStarted, list[str]]] = {}
-        self._reason: str | None = None
-        self._usage: Usage | None = None
-
-    def write(self, event: Event) -> bytes:
-        if isinstance(event, TextDelta):
-            self._text.append(event.text)
-        elif isinstance(event, ToolCallDelta):
-            self._calls[event.index][1].append(event.arguments)
-        elif isinstance(event, ReasoningDelta):
-            self._reasoning.append(event.text)
-        elif isinstance(event, RefusalDelta):
-            self._refusal.append(event.text)
-        elif isinstance(event, ToolCallStarted):
-            self._calls[event.index] = (event, [])
-        elif isinstance(event, Started):
-            self._started, self._usage = event, event.usage
-        elif isinstance(event, UsageReported):
-            self._usage = event.usage
-        elif isinstance(event, Finished):
-            self._reason = event.reason
-        else:
-            raise event.error
-        return b""
-
-    def close(self) -> bytes:
-        if self._started is None or self._reason is None:
-            raise Interrupted("The provider stopped in the middle of its answer.")
-        choice = {"index": 0, "message": self._message(), "logprobs": None, "finish_reason": self._reason}
-        answer: dict[str, Any] = {
-            "id": prefixed_id(ID_PREFIX, self._started.id),
-            "object": "chat.completion",
-            "created": self._started.created or 0,
-            "model": self._started.model,
-            "choices": [choice],
-        }
-        if self._usage is not None:
-            answer["usage"] = write_usage(self._usage)
-        return _encode(answer)
-
-    def _message(self) -> dict[str, Any]:
-        text, refusal = "".join(self._text), "".join(self._refusal)
-        message: dict[str, Any] = {
-            "role": "assistant",
-            "content": text or (None if self._calls or refusal else ""),
-            "refusal": refusal or None,
-            "annotations": [],
-        }
-        if any(self._reasoning):
-            message["reasoning_content"] = "".join(self._reasoning)
-        if self._calls:
-            message["tool_calls"] = [_whole_call(*call) for _, call in sorted(self._calls.items())]
-        return message
-
-
-def _whole_call(started: ToolCallStarted, arguments: list[str]) -> dict[str, Any]:
-    function = {"name": started.name, "arguments": "".join(arguments) or "{}"}
-    return {"id": started.id, "type": "function", "function": function}

@@ -7,21 +7,31 @@ from typing import Any, Literal
 
 import msgspec
 
-from isthmus.core.event import Finished, Started
-from isthmus.core.request import Chat, Text
-from isthmus.core.usage import Usage
-from isthmus.errors import GatewayError
+from isthmus.core.chat.event import Finished, Started
+from isthmus.core.chat.fidelity import Receipt
+from isthmus.core.chat.request import Chat, Text
+from isthmus.core.chat.usage import Usage
+from isthmus.errors import GatewayError, InvalidRequest, Unsupported
 from isthmus.wire.json_text import made_up_id, prefixed_id
-from isthmus.wire.openai_responses.answer import failure_code, written_usage
-from isthmus.wire.openai_responses.upstream import text_format, written_choice, written_tool
+from isthmus.wire.openai_responses.answer import failure_code, written_tier, written_usage
+from isthmus.wire.openai_responses.tools import max_tool_calls, written_choice, written_tools
+from isthmus.wire.openai_responses.upstream import text_format
 
 SAFETY_IDENTIFIER_MAX_CHARS = 64
 
-_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_INCOMPLETE = {
+    "length": "max_output_tokens",
+    "context_length": "max_output_tokens",
+    "content_filter": "content_filter",
+    "refusal": "content_filter",
+}
 
 
-def completion_status(finished: Finished | None) -> Literal["completed", "incomplete"]:
-    return "incomplete" if finished is not None and finished.reason in _INCOMPLETE else "completed"
+def incomplete_reason(finished: Finished | None, refused: bool) -> str | None:
+    """A refusal in words (`refused`) is a complete answer here; one without any is as good as filtered."""
+    if finished is None or (finished.reason == "refusal" and refused):
+        return None
+    return _INCOMPLETE.get(finished.reason)
 
 
 class Envelope:
@@ -38,21 +48,25 @@ class Envelope:
             "object": "response",
             "created_at": started.created or 0,
         }
-        self._tail = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in _echo(started, chat).items()}
+        try:
+            echo = _echo(started, chat)
+            self._tail = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in echo.items()}
+        except RecursionError:
+            raise InvalidRequest("The body is nested too deeply.") from None
 
-    def in_progress(self) -> dict[str, Any]:
-        return self._written("in_progress", [], Usage())
+    def in_progress(self, usage: Usage) -> dict[str, Any]:
+        return self._written("in_progress", [], Usage(service_tier=usage.service_tier))
 
-    def finished(self, output: list[dict[str, Any]], finished: Finished | None, usage: Usage) -> dict[str, Any]:
-        reason = _INCOMPLETE.get(finished.reason) if finished else None
-        written = self._written(completion_status(finished), output, usage)
-        return written if reason is None else written | {"incomplete_details": {"reason": reason}}
+    def finished(self, output: list[dict[str, Any]], incomplete: str | None, usage: Usage) -> dict[str, Any]:
+        if incomplete is None:
+            return self._written("completed", output, usage)
+        return self._written("incomplete", output, usage) | {"incomplete_details": {"reason": incomplete}}
 
     def failed(self, output: list[dict[str, Any]], error: GatewayError, usage: Usage) -> dict[str, Any]:
         stated = {"code": failure_code(error), "message": error.message}
         return self._written("failed", output, usage) | {"error": stated}
 
-    def _written(self, status: str, output: list[dict[str, Any]], usage: Usage) -> dict[str, Any]:
+    def _written(self, status: Status, output: list[dict[str, Any]], usage: Usage) -> dict[str, Any]:
         # The order is OpenAI's: usage near the end, where it is looked for.
         return {
             **self._head,
@@ -61,41 +75,52 @@ class Envelope:
             "incomplete_details": None,
             "output": output,
             **self._tail,
+            "service_tier": written_tier(usage),
             "usage": written_usage(usage),
         }
 
 
+Status = Literal["in_progress", "completed", "incomplete", "failed"]
+
+
 def _echo(started: Started, chat: Chat) -> dict[str, Any]:
     user = chat.user or ""
+    unsaid = Receipt()
     echo: dict[str, Any] = {
         "background": False,
         "completed_at": None,
         "conversation": None,
-        "frequency_penalty": 0.0,
+        "frequency_penalty": chat.frequency_penalty or 0.0,
         "instructions": _instructions(chat),
         "max_output_tokens": chat.max_tokens,
-        "max_tool_calls": None,
-        "metadata": {},
+        "max_tool_calls": max_tool_calls(chat, unsaid),
+        "metadata": chat.metadata or {},
         "model": started.model,
         "parallel_tool_calls": chat.parallel_tool_calls is not False,
-        "presence_penalty": 0.0,
+        "presence_penalty": chat.presence_penalty or 0.0,
         "previous_response_id": None,
         "prompt": None,
-        "prompt_cache_key": "",
-        "prompt_cache_retention": None,
-        "reasoning": {"effort": chat.effort, "summary": None},
+        "prompt_cache_key": chat.cache_key or "",
+        "prompt_cache_retention": chat.cache_retention,
+        "reasoning": {"effort": chat.effort, "summary": None if chat.summary == "none" else chat.summary},
         "safety_identifier": user if len(user) <= SAFETY_IDENTIFIER_MAX_CHARS else "",
-        "service_tier": "default",
         "store": False,
         "temperature": 1.0 if chat.temperature is None else chat.temperature,
-        "text": {"format": text_format(chat), "verbosity": "medium"},
-        "tool_choice": written_choice(chat),
-        "tools": [written_tool(tool) for tool in chat.tools],
-        "top_logprobs": 0,
+        "text": {"format": text_format(chat), "verbosity": chat.verbosity or "medium"},
+        "tool_choice": _choice(chat),
+        "tools": written_tools(chat, unsaid),
+        "top_logprobs": chat.top_logprobs or 0,
         "top_p": 1.0 if chat.top_p is None else chat.top_p,
         "truncation": "disabled",
     }
     return echo | {"user": user} if user else echo
+
+
+def _choice(chat: Chat) -> str | dict[str, Any]:
+    try:
+        return written_choice(chat)
+    except Unsupported:
+        return "auto"
 
 
 def _instructions(chat: Chat) -> str | None:

@@ -1,40 +1,67 @@
-"""A caller's Responses request to a `Chat` (data-plane 16.4). Its items are in `items`; `upstream` writes one."""
+"""A caller's Responses request to a `Chat` (data-plane 16.4). Its items are read in `items`, its tools in `tools`;
+`upstream` writes one."""
 
 from __future__ import annotations
 
-from typing import Literal
-
-from isthmus.core.request import AnswerFormat, Chat, Message, Text, Tool, ToolChoice
+from isthmus.core.chat.fidelity import Receipt
+from isthmus.core.chat.request import AnswerFormat, Chat, Message, Text
 from isthmus.errors import InvalidRequest, Unsupported
 from isthmus.wire.body import Body
+from isthmus.wire.conversation import check_tool_ids
 from isthmus.wire.openai_responses import schema
-from isthmus.wire.openai_responses.items import read_items
+from isthmus.wire.openai_responses.items import ItemsReading
+from isthmus.wire.openai_responses.tools import read_choice, read_tools
 
-_MODES: dict[str, Literal["auto", "required", "none"]] = {"auto": "auto", "required": "required", "none": "none"}
+ENCRYPTED = "reasoning.encrypted_content"
+LOGPROBS = "message.output_text.logprobs"
+_NOWHERE = "no other dialect has it"
+# What they ask for is in an answer anyhow where there is any.
+_GIVEN = frozenset((ENCRYPTED, LOGPROBS, "web_search_call.action.sources"))
 
 
 def read_request(body: Body) -> Chat:
-    """Raises `InvalidRequest`, or `Unsupported` for what needs state, or a tool that only OpenAI runs."""
+    """Raises `InvalidRequest`, or `Unsupported` for what needs state."""
     request, unplaced = schema.REQUEST.read(body)
     _refuse_state(request)
     if not request.model:
         raise InvalidRequest("`model` must not be empty.", param="model")
-    if request.safety_identifier is not None and request.user is not None:
-        unplaced.append("safety_identifier")
+    receipt = Receipt()
+    for name in unplaced:
+        receipt.lost(name, _NOWHERE)
+    messages = _instructions(request) + _messages(request, receipt)
+    _check_tool_ids(messages)
+    include = request.include or ()
+    for name in include:
+        if name not in _GIVEN:
+            receipt.lost(f"include.{name}", _NOWHERE)
+    if request.safety_identifier is not None and request.user not in (None, request.safety_identifier):
+        receipt.lost("safety_identifier", "there is a `user` already")
+    text, reasoning = request.text or schema.TextWish(), request.reasoning or schema.ReasoningWish()
     return Chat(
         model=request.model,
-        messages=_instructions(request) + _messages(request),
-        tools=tuple(_tool(tool, f"tools.{index}") for index, tool in enumerate(request.tools or ())),
-        tool_choice=_choice(request.tool_choice),
+        messages=messages,
+        tools=read_tools(request.tools or (), request.max_tool_calls, receipt),
+        tool_choice=read_choice(request.tool_choice, receipt),
         parallel_tool_calls=request.parallel_tool_calls,
         max_tokens=request.max_output_tokens,
         temperature=request.temperature,
         top_p=request.top_p,
-        answer_format=_answer_format(request),
-        effort=request.reasoning.effort if request.reasoning else None,
+        frequency_penalty=request.frequency_penalty,
+        presence_penalty=request.presence_penalty,
+        logprobs=LOGPROBS in include or bool(request.top_logprobs),
+        top_logprobs=request.top_logprobs or None,
+        answer_format=_answer_format(text.format),
+        verbosity=text.verbosity,
+        effort=reasoning.effort,
+        summary=reasoning.summary or reasoning.generate_summary,
+        keep_reasoning=ENCRYPTED in include,
+        cache_key=request.prompt_cache_key or None,
+        cache_retention=request.prompt_cache_retention,
+        service_tier=None if request.service_tier == "auto" else request.service_tier,
+        metadata=request.metadata or None,
         user=request.user or request.safety_identifier,
         stream=bool(request.stream),
-        unplaced=tuple(unplaced),
+        unplaced=receipt.notes(),
     )
 
 
@@ -63,44 +90,22 @@ def _instructions(request: schema.Request) -> tuple[Message, ...]:
     return (Message(role="system", parts=(Text(text=request.instructions),)),)
 
 
-def _messages(request: schema.Request) -> tuple[Message, ...]:
+def _messages(request: schema.Request, receipt: Receipt) -> tuple[Message, ...]:
     if request.input is None:
         raise InvalidRequest("`input` is required.", param="input")
     if isinstance(request.input, str):
         return (Message(role="user", parts=(Text(text=request.input),)),)
-    return read_items(request.input)
+    return ItemsReading(receipt).read(request.input)
 
 
-def _tool(tool: schema.RequestTool, at: str) -> Tool:
-    if tool.type != "function":
-        raise Unsupported(
-            f"`{at}.type`: this model has no tools of type `{tool.type}`, only functions.", param=f"{at}.type"
-        )
-    if not tool.name:
-        raise InvalidRequest(f"`{at}.name` is required.", param=f"{at}.name")
-    return Tool(name=tool.name, description=tool.description, parameters=tool.parameters or {}, strict=tool.strict)
+def _check_tool_ids(messages: tuple[Message, ...]) -> None:
+    try:
+        check_tool_ids(messages)
+    except InvalidRequest as error:
+        raise InvalidRequest(error.message, param="input") from None
 
 
-def _choice(choice: str | schema.RequestToolChoice | None) -> ToolChoice | None:
-    if choice is None:
-        return None
-    if isinstance(choice, str):
-        mode = _MODES.get(choice)
-        if mode is None:
-            raise InvalidRequest("`tool_choice` must be auto, required, none, or a function.", param="tool_choice")
-        return ToolChoice(mode=mode)
-    if choice.type != "function":
-        raise Unsupported(
-            f"`tool_choice.type`: this model cannot choose by `{choice.type}`, only by function.",
-            param="tool_choice.type",
-        )
-    if not choice.name:
-        raise InvalidRequest("`tool_choice.name` is required.", param="tool_choice.name")
-    return ToolChoice(mode="named", name=choice.name)
-
-
-def _answer_format(request: schema.Request) -> AnswerFormat | None:
-    stated = request.text.format if request.text else None
+def _answer_format(stated: schema.Format | None) -> AnswerFormat | None:
     if stated is None or stated.type == "text":
         return None
     if stated.type == "json_object":

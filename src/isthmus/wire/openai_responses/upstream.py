@@ -1,53 +1,56 @@
-"""A `Chat` to a Responses request for OpenAI (data-plane 16.4). What it cannot carry is named, never dropped."""
+"""A `Chat` to a Responses request for OpenAI (data-plane 16.4): its fields. The conversation is written in `turns`, the
+tools in `tools`. What it cannot carry is noted, never dropped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
-from isthmus.core.request import (
-    Chat,
-    Effort,
-    Image,
-    Message,
-    Part,
-    Reasoning,
-    Refusal,
-    Text,
-    Tool,
-    ToolCall,
-    ToolResult,
-    Written,
-)
+from isthmus.core.chat.fidelity import Receipt
+from isthmus.core.chat.model import Model
+from isthmus.core.chat.request import CacheMark, Chat, Effort, Message, Reasoning, Written
+from isthmus.errors import InvalidRequest, Unsupported
+from isthmus.wire.openai_responses.request import ENCRYPTED, LOGPROBS
+from isthmus.wire.openai_responses.tools import max_tool_calls, written_choice, written_tools
+from isthmus.wire.openai_responses.turns import TurnsWriting
+from isthmus.wire.strict_schemas import strict_where_openai_is
+from isthmus.wire.thinking import effort_of
 
 MIN_OUTPUT_TOKENS = 16
-# `thinking_budget` has no field here. The widest budget that is still of an effort; above the last it is "high".
-EFFORT_BUDGETS: tuple[tuple[int, Effort], ...] = ((0, "none"), (1024, "low"), (8192, "medium"))
+METADATA_MAX_PAIRS = 16
+METADATA_KEY_MAX_CHARS = 64
+METADATA_VALUE_MAX_CHARS = 512
 
-_EMPTY_SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
-_LOST = ("top_k", "stop", "seed", "frequency_penalty", "presence_penalty")
+_LOST = ("top_k", "stop", "seed", "frequency_penalty", "presence_penalty", "logit_bias")
+_DEFAULTS = {
+    field.name: field.default for field in msgspec.structs.fields(Chat) if field.default is not msgspec.NODEFAULT
+}
 
 
-def write_request(chat: Chat, model: str) -> Written:
-    """Instructions stay items among the others, in their order. Nothing is kept at OpenAI (`store` false)."""
-    lost: dict[str, None] = {name: None for name in _LOST if getattr(chat, name)}
+def write_request(chat: Chat, model: Model) -> Written:
+    """Instructions stay items among the others, in their order. Nothing is kept at OpenAI (`store` false), which is why
+    its thinking is asked for in the form that can be sent again. Raises `Unsupported`."""
+    receipt = Receipt()
+    chat = strict_where_openai_is(_accepted(chat, model, receipt), receipt)
+    if chat.choices > 1:
+        raise Unsupported("This provider gives one answer to a call.", param="choices")
+    for name in _LOST:
+        if getattr(chat, name) or (name == "seed" and chat.seed is not None):
+            receipt.lost(name, "this provider's Responses API has no such parameter")
+    if _has_cache_marks(chat):
+        receipt.emulated("cache_control", "this provider caches prefixes by itself")
     asked: dict[str, Any] = {
-        "model": model,
-        "input": [item for at, message in enumerate(chat.messages) for item in _items(message, at, lost)],
+        "model": model.name,
+        "input": TurnsWriting(model, receipt).items(chat.messages),
         "store": False,
         "stream": chat.stream,
     }
-    asked |= _limits(chat, lost) | _tools(chat)
-    if chat.answer_format is not None:
-        asked["text"] = {"format": text_format(chat)}
-    effort = _effort(chat, lost)
-    if effort is not None:
-        asked["reasoning"] = {"effort": effort}
-    if chat.user:
-        asked["user"] = chat.user
-    return Written(body=msgspec.json.encode(asked), lost=tuple(lost))
+    asked |= _limits(chat, receipt) | _tools(chat, receipt) | _thinking(chat, model, receipt) | _rest(chat, receipt)
+    try:
+        return Written(body=msgspec.json.encode(asked), notes=receipt.notes())
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply.") from None
 
 
 def text_format(chat: Chat) -> dict[str, Any]:
@@ -63,125 +66,114 @@ def text_format(chat: Chat) -> dict[str, Any]:
     return written
 
 
-def written_tool(tool: Tool) -> dict[str, Any]:
-    """Strict is OpenAI's default here and nowhere else: one who did not say so gets what he would elsewhere."""
-    return {
-        "type": "function",
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": tool.parameters or _EMPTY_SCHEMA,
-        "strict": bool(tool.strict),
-    }
+def _accepted(chat: Chat, model: Model, receipt: Receipt) -> Chat:
+    """The request without what this model answers with an error."""
+    refused: dict[str, Any] = {}
+    for name in sorted(model.refuses):
+        if name in _DEFAULTS and getattr(chat, name) != _DEFAULTS[name]:
+            refused[name] = _DEFAULTS[name]
+            receipt.lost(name, "this model refuses it")
+    return msgspec.structs.replace(chat, **refused) if refused else chat
 
 
-def written_choice(chat: Chat) -> str | dict[str, Any]:
-    choice = chat.tool_choice
-    if choice is None:
-        return "auto"
-    return {"type": "function", "name": choice.name} if choice.mode == "named" else choice.mode
+def _has_cache_marks(chat: Chat) -> bool:
+    return chat.cache is not None or any(map(_mark, chat.tools)) or any(map(_is_marked, chat.messages))
 
 
-def _limits(chat: Chat, lost: dict[str, None]) -> dict[str, Any]:
+def _is_marked(message: Message) -> bool:
+    return any(map(_mark, message.parts))
+
+
+def _mark(thing: object) -> CacheMark | None:
+    return getattr(thing, "cache", None)
+
+
+def _limits(chat: Chat, receipt: Receipt) -> dict[str, Any]:
     tokens = chat.max_tokens
     if tokens is not None and tokens < MIN_OUTPUT_TOKENS:
         tokens = MIN_OUTPUT_TOKENS
-        lost["max_tokens"] = None
-    stated = {"max_output_tokens": tokens, "temperature": chat.temperature, "top_p": chat.top_p}
-    return {name: value for name, value in stated.items() if value is not None}
+        receipt.lost("max_tokens", f"this provider's least is {MIN_OUTPUT_TOKENS}")
+    return _stated({"max_output_tokens": tokens, "temperature": chat.temperature, "top_p": chat.top_p})
 
 
-def _tools(chat: Chat) -> dict[str, Any]:
-    if not chat.tools:
+def _tools(chat: Chat, receipt: Receipt) -> dict[str, Any]:
+    tools = written_tools(chat, receipt)
+    choice = None if chat.tool_choice is None or not chat.tools else written_choice(chat)
+    if not tools:
+        if choice == "required":
+            raise Unsupported("This provider has none of the tools of which one must be used.", param="tool_choice")
         return {}
-    written: dict[str, Any] = {"tools": [written_tool(tool) for tool in chat.tools]}
-    if chat.tool_choice is not None:
-        written["tool_choice"] = written_choice(chat)
+    written: dict[str, Any] = {"tools": tools}
+    if choice is not None:
+        written["tool_choice"] = choice
     if chat.parallel_tool_calls is not None:
         written["parallel_tool_calls"] = chat.parallel_tool_calls
+    limit = max_tool_calls(chat, receipt)
+    if limit is not None:
+        written["max_tool_calls"] = limit
     return written
 
 
-def _effort(chat: Chat, lost: dict[str, None]) -> Effort | None:
-    if chat.thinking_budget is not None:
-        fitting = (effort for most, effort in EFFORT_BUDGETS if chat.thinking_budget <= most)
-        return next(fitting, "high")
+def _thinking(chat: Chat, model: Model, receipt: Receipt) -> dict[str, Any]:
+    include = [LOGPROBS] if chat.logprobs else []
+    thinks = model.thinking != "none"
+    # Of a model of which nothing is known only they ask who want it to think: one that does not would refuse the call.
+    if thinks and (model.thinking is not None or _wants_thinking(chat)):
+        include.append(ENCRYPTED)
+    written: dict[str, Any] = {"include": include} if include else {}
+    effort = _effort(chat, receipt)
+    wanted = {"effort": effort, "summary": None if chat.summary == "none" else chat.summary}
+    if not thinks:
+        if effort not in (None, "none", "minimal"):
+            receipt.lost("effort" if chat.effort else "thinking_budget", "this model does not think")
+        return written
+    reasoning = _stated(wanted)
+    return written | {"reasoning": reasoning} if reasoning else written
+
+
+def _wants_thinking(chat: Chat) -> bool:
+    if chat.keep_reasoning or chat.effort not in (None, "none", "minimal") or chat.thinking_budget:
+        return True
+    return any(isinstance(part, Reasoning) for message in chat.messages for part in message.parts)
+
+
+def _effort(chat: Chat, receipt: Receipt) -> Effort | None:
     if chat.effort == "max":
-        # Only its newest models know "max".
-        lost["effort"] = None
+        receipt.emulated("effort", "the highest that every model here knows is xhigh")
         return "xhigh"
+    if chat.effort is None and chat.thinking_budget is not None and chat.thinking_budget >= 0:
+        return effort_of(chat.thinking_budget)
     return chat.effort
 
 
-def _items(message: Message, at: int, lost: dict[str, None]) -> Iterator[dict[str, Any]]:
-    if message.name is not None:
-        lost["messages.name"] = None
-    if message.role == "tool":
-        for part in message.parts:
-            if isinstance(part, ToolResult):
-                yield {"type": "function_call_output", "call_id": part.call_id, "output": _output(part)}
-    elif message.role == "assistant":
-        yield from _assistant_items(message, at, lost)
-    else:
-        yield {"type": "message", "role": message.role, "content": _content(message.parts)}
+def _rest(chat: Chat, receipt: Receipt) -> dict[str, Any]:
+    text: dict[str, Any] = {}
+    if chat.answer_format is not None:
+        text["format"] = text_format(chat)
+    if chat.verbosity is not None:
+        text["verbosity"] = chat.verbosity
+    return _stated(
+        {
+            "text": text or None,
+            "top_logprobs": chat.top_logprobs,
+            "prompt_cache_key": chat.cache_key,
+            "prompt_cache_retention": chat.cache_retention,
+            "service_tier": chat.service_tier,
+            "metadata": _metadata(chat, receipt),
+            "user": chat.user or None,
+        }
+    )
 
 
-def _assistant_items(message: Message, at: int, lost: dict[str, None]) -> Iterator[dict[str, Any]]:
-    said: list[Text | Refusal] = []
-    for index, part in enumerate(message.parts):
-        if isinstance(part, Text | Refusal):
-            said.append(part)
-        elif isinstance(part, ToolCall):
-            yield from _said(said, f"msg_{at}_{index}")
-            said = []
-            yield {
-                "type": "function_call",
-                "call_id": part.id,
-                "name": part.name,
-                "arguments": part.arguments or "{}",
-            }
-        elif isinstance(part, Reasoning):
-            # OpenAI takes its own reasoning back only encrypted, and whose signature this is nobody can tell.
-            lost["messages.reasoning"] = None
-    yield from _said(said, f"msg_{at}")
+def _metadata(chat: Chat, receipt: Receipt) -> dict[str, str] | None:
+    given = chat.metadata or {}
+    fits = len(given) <= METADATA_MAX_PAIRS and all(
+        len(key) <= METADATA_KEY_MAX_CHARS and len(value) <= METADATA_VALUE_MAX_CHARS for key, value in given.items()
+    )
+    if not fits:
+        receipt.lost("metadata", "it is more or longer than this provider takes")
+    return given if given and fits else None
 
 
-def _said(parts: list[Text | Refusal], item_id: str) -> Iterator[dict[str, Any]]:
-    """Plain text as the string that every server reads; with a refusal in it, the whole item, which needs an id (one
-    that no other item has)."""
-    if not parts:
-        return
-    if all(isinstance(part, Text) for part in parts):
-        yield {"type": "message", "role": "assistant", "content": "".join(part.text for part in parts)}
-        return
-    content = [
-        {"type": "output_text", "text": part.text, "annotations": [], "logprobs": []}
-        if isinstance(part, Text)
-        else {"type": "refusal", "refusal": part.text}
-        for part in parts
-    ]
-    yield {"type": "message", "id": item_id, "role": "assistant", "status": "completed", "content": content}
-
-
-def _content(parts: Iterable[Part]) -> str | list[dict[str, Any]]:
-    written = [_seen(part) for part in parts if isinstance(part, Text | Image)]
-    if len(written) == 1 and written[0]["type"] == "input_text":
-        text: str = written[0]["text"]
-        return text
-    return written
-
-
-def _output(result: ToolResult) -> str | list[dict[str, Any]]:
-    """There is no field for a failed call: the text says so."""
-    content = _content(result.parts) or ""
-    if not result.is_error:
-        return content
-    if isinstance(content, str):
-        return f"Error: {content}"
-    return [{"type": "input_text", "text": "Error:"}, *content]
-
-
-def _seen(part: Text | Image) -> dict[str, Any]:
-    if isinstance(part, Text):
-        return {"type": "input_text", "text": part.text}
-    url = part.url if part.url is not None else f"data:{part.media_type};base64,{part.base64}"
-    return {"type": "input_image", "image_url": url, "detail": part.detail or "auto"}
+def _stated(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

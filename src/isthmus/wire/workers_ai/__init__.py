@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from isthmus.core.event import Summary
-from isthmus.core.request import Chat, Written
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from isthmus.core.chat.event import Summary
+from isthmus.core.chat.model import Model
+from isthmus.core.chat.request import Chat, Written
 from isthmus.errors import GatewayError, UpstreamError
 from isthmus.wire.body import Body
 from isthmus.wire.openai_chat.reader import StreamReader, WholeReader
@@ -15,18 +19,22 @@ from isthmus.wire.workers_ai.request import read_request, relay_request, write_r
 from isthmus.wire.workers_ai.summary import summarize
 from isthmus.wire.workers_ai.writer import StreamWriter, WholeWriter
 
+SPELLINGS: Mapping[str, str] = MappingProxyType({"answer_format": "response_format"})
+
 
 class WorkersAI:
     """The dialect. Its answers are the bare `result`: the envelope around it is the data plane's."""
 
     name = "workers_ai"
     keep_alive = b": keep-alive\n\n"
+    origin = "cloudflare"
+    spellings = SPELLINGS
 
     def read_request(self, body: Body) -> Chat:
         return read_request(body)
 
-    def write_request(self, chat: Chat, model: str) -> Written:
-        return write_request(chat)
+    def write_request(self, chat: Chat, model: Model) -> Written:
+        return write_request(chat, model)
 
     def relay_request(self, body: Body, model: str) -> Relayed:
         return relay_request(body)

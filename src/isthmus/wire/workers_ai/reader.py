@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from isthmus.errors import Malformed
-from isthmus.wire.openai_chat import schema as openai
+from isthmus.wire.openai_chat.answer import schema as openai
 from isthmus.wire.workers_ai import schema
 from isthmus.wire.workers_ai.errors import stated
 

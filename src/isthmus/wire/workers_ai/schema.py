@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from isthmus.wire.openai_chat import schema as openai
+from isthmus.wire.openai_chat.answer import schema as answered
 from isthmus.wire.unknown_fields import RequestReading
 
 # --- requests -------------------------------------------------------------------------------------------------------
@@ -104,12 +105,12 @@ REQUEST: RequestReading[Request] = RequestReading(Request, LooseRequest, {"raw":
 class AnsweredCall(msgspec.Struct, frozen=True):
     index: int | None = None
     id: str | None = None
-    function: openai.AnsweredFunction | None = None
+    function: answered.AnsweredFunction | None = None
     name: str | None = None
     arguments: Any = None
 
 
-class Answer(openai.Answer, frozen=True):
+class Answer(answered.Answer, frozen=True):
     """A whole answer or a stream's event; the v4 envelope may be around it (`result`, `success`, `errors`)."""
 
     response: Any = None

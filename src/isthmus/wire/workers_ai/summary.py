@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from isthmus.core.event import Summary
+from isthmus.core.chat.event import Summary
 from isthmus.wire.openai_chat import summary as openai
-from isthmus.wire.openai_chat.reader import finish_reason, read_usage
+from isthmus.wire.openai_chat.answer.schema import AnsweredUsage
+from isthmus.wire.openai_chat.answer.usage import finish_reason, read_usage
 from isthmus.wire.openai_chat.relay import stream_ended
-from isthmus.wire.openai_chat.schema import AnsweredUsage
 
 _FAILURES = (b'data: {"result":null,"success":false', b'data: {"success":false', b'data: {"errors":[{')
 _END_BYTES = 64

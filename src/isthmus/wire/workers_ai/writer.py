@@ -1,5 +1,5 @@
 """Events to the native form. Beside Cloudflare's documented fields stand `finish_reason`, and `id` and `index` of tool
-calls: its own client library reads them, and no caller minds. Thinking has no place here."""
+calls: its own client library reads them, and no caller minds. Thinking, sources and further choices have no place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from isthmus.core.event import (
+from isthmus.core.chat.event import (
     Event,
     Failed,
     Finished,
@@ -17,9 +17,12 @@ from isthmus.core.event import (
     ToolCallStarted,
     UsageReported,
 )
-from isthmus.core.usage import Usage
+from isthmus.core.chat.usage import Usage
 from isthmus.errors import Interrupted
 from isthmus.wire.framing.sse import event as sse_event
+from isthmus.wire.json_text import on_one_line
+from isthmus.wire.openai_chat.answer.usage import write_reason
+from isthmus.wire.sealed import seal_id
 from isthmus.wire.workers_ai.errors import write_error
 
 _encode = msgspec.json.encode
@@ -48,15 +51,20 @@ class _Calls:
         self._calls: dict[int, tuple[ToolCallStarted, list[str]]] = {}
 
     def add(self, event: Event) -> None:
-        if isinstance(event, ToolCallStarted):
+        if isinstance(event, ToolCallStarted) and not event.choice:
             self._calls[event.index] = (event, [])
-        elif isinstance(event, ToolCallDelta):
+        elif isinstance(event, ToolCallDelta) and event.index in self._calls:
             self._calls[event.index][1].append(event.arguments)
 
     def written(self) -> list[dict[str, Any]]:
         return [
-            {"id": call.id, "index": index, "name": call.name, "arguments": _object("".join(arguments) or "{}")}
-            for index, (call, arguments) in sorted(self._calls.items())
+            {
+                "id": seal_id(call.id, call.signature),
+                "index": index,
+                "name": call.name,
+                "arguments": _object("".join(arguments) or "{}"),
+            }
+            for index, (call, arguments) in enumerate(self._calls.values())
         ]
 
 
@@ -70,14 +78,16 @@ class StreamWriter:
 
     def write(self, event: Event) -> bytes:
         if isinstance(event, TextDelta | RefusalDelta):
-            return b'data: {"response":%b}\n\n' % _encode(event.text)
+            return b"" if event.choice else b'data: {"response":%b}\n\n' % _encode(event.text)
         if isinstance(event, UsageReported):
             self._usage = event.usage
         elif isinstance(event, Failed):
             self._reason = None
             return sse_event(write_error(event.error))
         elif isinstance(event, Finished):
-            self._reason = event.reason
+            if event.choice:
+                return b""
+            self._reason = write_reason(event.reason)
             calls = self._calls.written()
             return sse_event(_encode({"response": "", "tool_calls": calls})) if calls else b""
         else:
@@ -109,13 +119,15 @@ class WholeWriter:
 
     def write(self, event: Event) -> bytes:
         if isinstance(event, TextDelta | RefusalDelta):
-            self._text.append(event.text)
+            if not event.choice:
+                self._text.append(event.text)
         elif isinstance(event, UsageReported):
             self._usage = event.usage
         elif isinstance(event, Failed):
             raise event.error
         elif isinstance(event, Finished):
-            self._reason = event.reason
+            if not event.choice:
+                self._reason = write_reason(event.reason)
         else:
             self._calls.add(event)
         return b""
@@ -135,9 +147,9 @@ class WholeWriter:
 
 
 def _object(text: str) -> msgspec.Raw | str:
-    """The object or array that `text` spells, byte for byte; what does not spell one stays text."""
+    """The object or array that `text` spells, each value as it was spelled; what does not spell one stays text."""
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return text
-    return msgspec.Raw(text.encode()) if isinstance(value, dict | list) else text
+    return msgspec.Raw(on_one_line(text).encode()) if isinstance(value, dict | list) else text
