@@ -7,31 +7,62 @@ from pathlib import Path
 
 import msgspec
 
-from isthmus.configuration.declared import Declared, ModelDeclared, ProviderDeclared, read_credential
-from isthmus.core.attempt import Located
+from isthmus.configuration.declared import CREDENTIAL_FORMS, Declared, ModelDeclared, ProviderDeclared, read_credential
+from isthmus.core.attempt import Headers, Located
 from isthmus.local import weights
 from isthmus.local.model import LocalModel
 from isthmus.local.supervisor import LocalModels
-from isthmus.providers.anthropic import ANTHROPIC
+from isthmus.providers.access import Access, Misconfigured
 from isthmus.providers.built_in import BUILT_IN
-from isthmus.providers.models import ModelTable, PlatformModel
-from isthmus.providers.provider import COMPATIBLE, JSON, TRACING, USER_AGENT, Provider
+from isthmus.providers.cloud.aws_bedrock import AWS_BEDROCK
+from isthmus.providers.models import ModelTable, PlatformModel, Traits, name_alone
+from isthmus.providers.provider import (
+    BEARER,
+    COMPATIBLE,
+    JSON,
+    USER_AGENT,
+    Auth,
+    Place,
+    Provider,
+    equip,
+)
+from isthmus.providers.rows.anthropic import ANTHROPIC
+from isthmus.providers.rows.cohere import COHERE
+from isthmus.providers.rows.google_ai_studio import GOOGLE_AI_STUDIO
+from isthmus.settings import OperatorError
+from isthmus.transport.protocol import Transport
 
 LOCAL = "local"
 # Below a declared provider's address; the dialects that one can be declared to speak.
-PROVIDER_PATHS = {
-    "openai_chat": "chat/completions",
-    "openai_responses": "responses",
-    "anthropic_messages": "v1/messages",
+PROVIDER_PATHS: Mapping[str, Place] = {
+    "openai_chat": Place("chat/completions"),
+    "openai_responses": Place("responses"),
+    "anthropic_messages": ANTHROPIC.paths["anthropic_messages"],
+    "gemini": GOOGLE_AI_STUDIO.paths["gemini"],
+    "bedrock_converse": AWS_BEDROCK.paths["bedrock_converse"],
+    "cohere_chat": COHERE.paths["cohere_chat"],
 }
+_AUTH: Mapping[str, Auth] = {"anthropic_messages": ANTHROPIC.auth, "gemini": GOOGLE_AI_STUDIO.auth}
 
 
-def provider_table(declared: Declared, environment: Mapping[str, str]) -> dict[str, Provider]:
-    """Raises `OperatorError` where a credential file cannot be read."""
-    table = {row.slug: _with_credential(row, environment) for row in BUILT_IN}
+def provider_table(
+    declared: Declared, environment: Mapping[str, str], transport: Transport | None = None
+) -> dict[str, Provider]:
+    """`transport`: what access tokens are fetched through. Raises `OperatorError` where a provider that isthmus.toml
+    declares cannot be called as it says; one that nobody declares says so when it is called."""
+    table: dict[str, Provider] = {}
+    for row in BUILT_IN:
+        if row.slug not in declared.providers:
+            table[row.slug] = _as_usual(row, Access(environment=environment, transport=transport))
+    built_in = {row.slug: row for row in BUILT_IN}
     for slug, entry in declared.providers.items():
-        row = table.get(slug)
-        table[slug] = _new(slug, entry, environment) if row is None else _changed(row, entry, environment)
+        named = None if entry.dialect is not None else built_in.get(slug)
+        try:
+            table[slug] = equip(
+                named or _new(slug, entry.dialect or "openai_chat"), _access(slug, entry, environment, transport)
+            )
+        except Misconfigured as error:
+            raise OperatorError(f"[providers.{slug}]: {error}") from error
     return table
 
 
@@ -53,13 +84,21 @@ def local_models(declared: Declared, data_directory: Path) -> LocalModels:
     return LocalModels(models)
 
 
-def model_table(declared: Declared, environment: Mapping[str, str], local: LocalModels) -> ModelTable:
+def model_table(
+    declared: Declared,
+    environment: Mapping[str, str],
+    local: LocalModels,
+    transport: Transport | None = None,
+    traits: Traits = name_alone,
+) -> ModelTable:
+    """`transport`: what access tokens are fetched through. `traits`: what is known of the models. Raises
+    `OperatorError`."""
     platform: dict[str, PlatformModel] = {}
     for row in weights.CATALOGUE:
         platform[row.model.lower()] = _served_here(local, row.model)
     for name, entry in declared.models.items():
         platform[name.lower()] = _served(local, name, entry)
-    return ModelTable(provider_table(declared, environment), platform)
+    return ModelTable(provider_table(declared, environment, transport), platform, traits)
 
 
 def _served(local: LocalModels, name: str, entry: ModelDeclared) -> PlatformModel:
@@ -81,29 +120,47 @@ def _locate(local: LocalModels, name: str) -> Callable[[], Awaitable[Located]]:
     return locate
 
 
-def _with_credential(row: Provider, environment: Mapping[str, str]) -> Provider:
-    return msgspec.structs.replace(row, credential=environment.get(row.credential_variable or "") or None)
+def _as_usual(row: Provider, access: Access) -> Provider:
+    """Credentials may lie in the environment for other programs: what is wrong with them stops nobody."""
+    try:
+        return equip(row, access)
+    except Misconfigured as error:
+        return msgspec.structs.replace(row, refusal=f"The provider {row.slug} cannot be called: {error}.")
 
 
-def _changed(row: Provider, entry: ProviderDeclared, environment: Mapping[str, str]) -> Provider:
-    return msgspec.structs.replace(
-        row,
-        base_url=entry.base_url or row.base_url,
-        credential=read_credential(entry.credential, environment) if entry.credential else row.credential,
+def _access(slug: str, entry: ProviderDeclared, environment: Mapping[str, str], transport: Transport | None) -> Access:
+    return Access(
+        environment=environment,
+        base_url=entry.base_url,
+        credential=read_credential(entry.credential, environment) if entry.credential else None,
+        usual_credential=entry.credential is None,
+        headers=_headers(slug, entry, environment),
         allow_private_address=entry.allow_private_address,
+        region=entry.region,
+        project=entry.project,
+        api_version=entry.api_version,
+        transport=transport,
     )
 
 
-def _new(slug: str, entry: ProviderDeclared, environment: Mapping[str, str]) -> Provider:
-    dialect = entry.dialect or "openai_chat"
+def _headers(slug: str, entry: ProviderDeclared, environment: Mapping[str, str]) -> Headers:
+    """One whose variable is not set is left out, as a credential is."""
+    found = []
+    for name, form in entry.headers.items():
+        value = read_credential(form, environment) if form.startswith(CREDENTIAL_FORMS) else form
+        if value is not None:
+            if not value.isascii() or not value.isprintable():
+                raise OperatorError(f"[providers.{slug}]: the value of {name} holds characters that no header may hold")
+            found.append((name.lower().encode(), value.encode()))
+    return tuple(found)
+
+
+def _new(slug: str, dialect: str) -> Provider:
     return Provider(
         slug=slug,
-        base_url=entry.base_url or "",
-        paths={dialect: PROVIDER_PATHS[dialect]},
-        credential_header="x-api-key" if dialect == "anthropic_messages" else "authorization",
-        credential=read_credential(entry.credential, environment) if entry.credential else None,
-        needs_credential=False,
+        paths={dialect: msgspec.structs.replace(PROVIDER_PATHS[dialect], count=None)},  # few servers count
         variants=COMPATIBLE,
-        forward=ANTHROPIC.forward if dialect == "anthropic_messages" else TRACING,
-        allow_private_address=entry.allow_private_address,
+        auth=_AUTH.get(dialect, BEARER),
+        needs_credential=False,
+        custom=True,
     )

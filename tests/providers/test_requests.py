@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ from isthmus.configuration.declared import NOTHING, Declared
 from isthmus.configuration.read import load_declared
 from isthmus.core.attempt import Attempt
 from isthmus.core.call import Call, CallOptions
+from isthmus.core.chat.request import Chat
 from isthmus.core.ids import uuid7
 from isthmus.core.snapshot import Snapshot
-from isthmus.data_plane.dispatch import Dispatcher
+from isthmus.data_plane.outbound.dispatch import Dispatcher
+from isthmus.data_plane.outbound.prepare import Preparation
+from isthmus.data_plane.outbound.sender import Sender
 from isthmus.data_plane.routes import POST
 from isthmus.errors import InvalidRequest, NotFound, Unavailable
 from isthmus.local.supervisor import LocalModels
@@ -49,6 +52,13 @@ class Unplugged:
         pass
 
 
+def dispatcher(transport: Any) -> Dispatcher:
+    async def fetch_nothing(chat: Chat, urls: Sequence[str]) -> Chat:
+        raise AssertionError("nothing is fetched here")
+
+    return Dispatcher(Preparation(DIALECTS, fetch_nothing), Sender(transport, DIALECTS, TIMEOUTS), DIALECTS)
+
+
 def table(declared: Declared = NOTHING, environment: Mapping[str, str] = KEYS) -> ModelTable:
     return model_table(declared, environment, LocalModels({}))
 
@@ -60,7 +70,14 @@ def declare(tmp_path: Path, text: str) -> Declared:
 
 
 async def request(
-    models: ModelTable, path: str, model: str, body: str = BODY, *, options: CallOptions | None = None, **headers: str
+    models: ModelTable,
+    path: str,
+    model: str,
+    body: str = BODY,
+    *,
+    options: CallOptions | None = None,
+    stream: bool = False,
+    **headers: str,
 ) -> UpstreamRequest:
     """What goes out for a call. `headers` are the caller's, with underscores for hyphens."""
     named = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
@@ -69,11 +86,12 @@ async def request(
     call.body = Body(body.replace("MODEL", model).encode())
     call.model = model
     call.options = options or call.options
+    call.stream = stream
     unplugged = Unplugged()
     assert call.dialect is not None
     target = models.resolve(model, call.dialect)
     with pytest.raises(Unavailable, match="unplugged"):
-        await Dispatcher(unplugged, DIALECTS, TIMEOUTS)(call, Attempt(target=target))
+        await dispatcher(unplugged)(call, Attempt(target=target))
     (sent,) = unplugged.requests
     return sent
 
@@ -204,6 +222,24 @@ async def test_a_platform_model_at_a_provider(tmp_path: Path) -> None:
     assert msgspec.json.decode(sent.body)["model"] == "llama4:latest"
     target = models.resolve("@cf/meta/Llama-4", "openai_chat")
     assert (target.provider, target.name, target.platform) == ("near", "@cf/meta/llama-4", True)
+
+
+VERTEX = "https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5/publishers/anthropic/models/"
+
+
+@pytest.mark.parametrize(("stream", "verb"), [(False, "rawPredict"), (True, "streamRawPredict")])
+async def test_messages_to_vertex(tmp_path: Path, stream: bool, verb: str) -> None:
+    """Relayed, but for the two fields that Vertex wants otherwise; streamed calls go elsewhere."""
+    declared = declare(
+        tmp_path, '[providers.google-vertex-ai]\ncredential = "env:NEAR_KEY"\nproject = "p"\nregion = "us-east5"\n'
+    )
+    body = BODY.replace('"max_tokens"', '"stream": true, "max_tokens"') if stream else BODY
+    sent = await request(table(declared), MESSAGES, "google-vertex-ai/claude-opus-4.6", body, stream=stream)
+    assert sent.url == f"{VERTEX}claude-opus-4-6:{verb}"
+    assert sent.headers == (JSON, AGENT, (b"authorization", b"Bearer sk-near"), ANTHROPIC_VERSION)
+    assert sent.body == (
+        body.replace('"model":"MODEL",', "").encode()[:-1] + b',"anthropic_version":"vertex-2023-10-16"}'
+    )
 
 
 WIRE_NAMES = {

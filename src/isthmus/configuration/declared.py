@@ -21,13 +21,19 @@ UsdPerMillion = Annotated[float, Meta(ge=0)]
 
 
 class ProviderDeclared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of a built-in provider only what differs; of a new one `dialect` and `base_url` at least. `base_url` ends in a
-    slash. `credential` is `env:NAME` or `file:PATH`, the path absolute."""
+    """Of a built-in provider only what differs; of a new one `dialect` and `base_url` at least. Both together declare
+    one anew, whatever is built in under its name. `base_url` ends in a slash. `credential` is `env:NAME` or
+    `file:PATH`, the path absolute; so may values of `headers` be. `region`, `project` and `api_version` are for the
+    clouds."""
 
     base_url: Named | None = None
     dialect: Named | None = None
     credential: Named | None = None
+    headers: dict[str, str] = {}
     allow_private_address: bool = False
+    region: Named | None = None
+    project: Named | None = None
+    api_version: Named | None = None
 
 
 class ModelDeclared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

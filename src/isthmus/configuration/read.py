@@ -154,9 +154,13 @@ class _Reading:
         base_url, credential = provider.base_url, provider.credential
         if base_url is not None and not base_url.endswith("/"):
             base_url += "/"
-        if credential is not None and credential.startswith("file:"):
-            credential = f"file:{self._folder / credential.removeprefix('file:')}"
-        return structs.replace(provider, base_url=base_url, credential=credential)
+        if credential is not None:
+            credential = self._absolute(credential)
+        headers = {name: self._absolute(value) for name, value in provider.headers.items()}
+        return structs.replace(provider, base_url=base_url, credential=credential, headers=headers)
+
+    def _absolute(self, form: str) -> str:
+        return f"file:{self._folder / form.removeprefix('file:')}" if form.startswith("file:") else form
 
     def _with_file(self, model: ModelDeclared) -> ModelDeclared:
         return model if model.file is None else structs.replace(model, file=str(self._folder / model.file))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,7 +14,16 @@ from urllib.parse import urlsplit
 import msgspec
 
 from isthmus.configuration.declared import CREDENTIAL_FORMS, Declared, ModelDeclared, ProviderDeclared
+from isthmus.validation.custom_provider import FRAMING, HEADER_NAME
 from isthmus.validation.effect import unbuilt
+
+# Whose they are; for any other provider they say nothing.
+CLOUD_FIELDS = {
+    "region": ("aws-bedrock", "google-vertex-ai"),
+    "project": ("google-vertex-ai",),
+    "api_version": ("azure-openai",),
+}
+_CUSTOM = re.compile(r"custom-", re.IGNORECASE)
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +71,7 @@ def _of_provider(
         for field in ("dialect", "base_url"):
             if getattr(provider, field) is None:
                 yield Remark(path=path, message=f"'{name}' is not a built-in provider: it needs {field}")
-    if provider.dialect is not None and name in known.providers:
+    if provider.dialect is not None and name in known.providers and provider.base_url is None:
         yield Remark(path=(*path, "dialect"), message=f"'{name}' is built in, and so is what it speaks: leave it out")
     elif provider.dialect is not None and provider.dialect not in known.dialects:
         message = f"no dialect '{provider.dialect}'; known are {', '.join(sorted(known.dialects))}"
@@ -70,6 +80,24 @@ def _of_provider(
         yield from _of_address(provider.base_url, provider.allow_private_address, (*path, "base_url"))
     if provider.credential is not None:
         yield from _of_credential(provider.credential, (*path, "credential"), environment)
+    if _CUSTOM.match(name) or "/" in name or name != name.strip() or not name:
+        yield Remark(path=path, message="a provider's name has no slash in it, and does not begin with custom-")
+    for field, slugs in CLOUD_FIELDS.items():
+        if getattr(provider, field) is not None and name not in slugs:
+            yield Remark(path=(*path, field), message=f"is for {' and '.join(slugs)} alone")
+    for header, value in provider.headers.items():
+        yield from _of_header(header, value, (*path, "headers", header), environment)
+
+
+def _of_header(name: str, value: str, path: tuple[str, ...], environment: Mapping[str, str]) -> Iterator[Remark]:
+    if not HEADER_NAME.fullmatch(name):
+        yield Remark(path=path, message="is no name of a header")
+    elif name.lower() in FRAMING:
+        yield Remark(path=path, message="is set by the gateway itself")
+    if value.startswith(CREDENTIAL_FORMS):
+        yield from _of_credential(value, path, environment)
+    elif not value.isascii() or not value.isprintable() or value != value.strip():
+        yield Remark(path=path, message="must be visible ASCII, or env:NAME or file:PATH")
 
 
 def _of_address(base_url: str, allow_private: bool, path: tuple[str, ...]) -> Iterator[Remark]:

@@ -13,12 +13,28 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from isthmus.core.event import Event, Finished, TextDelta, ToolCallDelta, ToolCallStarted
+from isthmus.core.chat.event import Event, Finished, TextDelta, ToolCallDelta, ToolCallStarted
+from isthmus.core.chat.fidelity import Receipt
+from isthmus.core.chat.request import (
+    AnswerFormat,
+    Chat,
+    CustomTool,
+    Document,
+    HostedToolUse,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 from isthmus.core.ids import hexadecimal
-from isthmus.core.request import AnswerFormat, Chat, Image, Message, Part, Text, Tool, ToolCall, ToolResult
 from isthmus.errors import Unsupported
 from isthmus.providers.constrained_json import HEAD, HEAD_MAX_CHARACTERS, CompactValue, StringValue
 from isthmus.providers.constrained_schema import Schema, document
+from isthmus.wire.custom_tools import as_function
 
 DEEPEST_SKETCH = 4
 MOST_SKETCHED_CHOICES = 20
@@ -34,7 +50,8 @@ OR_REPLY = 'When no tool fits, as with "Hello!" or "Write a poem.", answer with 
 def constrain(chat: Chat) -> Chat:
     """The same request for a model that knows no tools, at a server that knows some of JSON Schema: every request to
     one has to pass here. It always asks for a stream: only then does that server notice that nobody listens any more.
-    Raises `Unsupported` for images."""
+    Raises `Unsupported` for what is not text."""
+    receipt = Receipt(chat.unplaced)
     free = structs.replace(
         chat,
         messages=_in_words(chat.messages),
@@ -45,16 +62,20 @@ def constrain(chat: Chat) -> Chat:
         stream=True,
         include_usage=True,
     )
+    _note_others(chat, receipt)
     tools = offered(chat)
     if not tools:
-        return free
+        return structs.replace(free, unplaced=receipt.notes())
+    receipt.emulated("tools", "the answer is constrained to the JSON of a call")
+    if chat.stop:
+        receipt.lost("stop", "it would cut the JSON of a call")
     return structs.replace(
         free,
         messages=_instructed(free.messages, _instructions(tools, _may_reply(chat))),
         answer_format=AnswerFormat(name="call", schema=_call_schema(chat, tools), strict=True),
         temperature=LIKELIEST if chat.temperature is None else chat.temperature,
         stop=(),  # they are meant for text, and would cut the JSON
-        unplaced=(*chat.unplaced, "stop") if chat.stop else chat.unplaced,
+        unplaced=receipt.notes(),
     )
 
 
@@ -62,11 +83,24 @@ def offered(chat: Chat) -> tuple[Tool, ...]:
     """The tools that the answer may call. Where calling is free there is none after a tool's result: it is put into
     words then, which a small model would not come to by itself."""
     choice = chat.tool_choice
+    tools = tuple(
+        as_function(tool) if isinstance(tool, CustomTool) else tool
+        for tool in chat.tools
+        if isinstance(tool, Tool | CustomTool)
+    )
+    if choice is not None and choice.allowed:
+        tools = tuple(tool for tool in tools if tool.name in choice.allowed)
     if choice is None or choice.mode == "auto":
-        return () if chat.messages and chat.messages[-1].role == "tool" else chat.tools
+        return () if chat.messages and chat.messages[-1].role == "tool" else tools
     if choice.mode == "named":
-        return tuple(tool for tool in chat.tools if tool.name == choice.name)
-    return chat.tools if choice.mode == "required" else ()
+        return tuple(tool for tool in tools if tool.name == choice.name)
+    return tools if choice.mode == "required" else ()
+
+
+def _note_others(chat: Chat, receipt: Receipt) -> None:
+    for tool in chat.tools:
+        if not isinstance(tool, Tool | CustomTool):
+            receipt.lost("tools", "this model has functions only")
 
 
 class CalledTools:
@@ -219,17 +253,18 @@ def _in_words(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 def _part_in_words(part: Part, names: dict[str, str]) -> Part:
-    if isinstance(part, Image):
-        raise Unsupported("This model takes no images.", param="messages")
+    if isinstance(part, Text | Refusal | Reasoning | HostedToolUse):
+        return part
+    if isinstance(part, Document) and part.text is not None:
+        return Text(text=part.text)
     if isinstance(part, ToolCall):
         return Text(text=f"I asked {part.name} for {part.arguments or '{}'}.")
     if isinstance(part, ToolResult):
-        if any(isinstance(item, Image) for item in part.parts):
-            raise Unsupported("This model takes no images.", param="messages")
-        result = "\n".join(item.text for item in part.parts if isinstance(item, Text))
+        said = [_part_in_words(item, names) for item in part.parts]
+        result = "\n".join(item.text for item in said if isinstance(item, Text))
         name = names.get(part.call_id, "the tool")
         return Text(text=f"{name} failed: {result}" if part.is_error else f"The answer of {name} is: {result}")
-    return part
+    raise Unsupported(f"This model takes text alone, no {type(part).__name__.lower()}.", param="messages")
 
 
 def _json(value: object) -> str:

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from isthmus.core.account import Account, Token
+from isthmus.core.custom_provider import CustomProvider
 from isthmus.core.entry import LogEntry
 from isthmus.core.gateway import Gateway
 
@@ -27,10 +28,29 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[Account, ...]
     tokens: tuple[Token, ...]
     gateways: tuple[Gateway, ...]
+    custom_providers: tuple[CustomProvider, ...] = ()
+
+
+class CustomProviders(Protocol):
+    """The providers that accounts declare by the API: a part of what is configured, and of its `version`."""
+
+    async def add(self, provider: CustomProvider) -> bool:
+        """False where the account has one of that slug, or there is one of that id; then nothing is changed."""
+        ...
+
+    async def put(self, provider: CustomProvider, expected_modified_at: float) -> bool:
+        """Replaces the one that was last modified then; False where it is gone, another came first, or another of
+        the account's has that slug."""
+        ...
+
+    async def remove(self, account_id: str, provider_id: str) -> bool: ...
 
 
 class Configs(Protocol):
     """Accounts, tokens and gateways. Each write raises `version` in its own transaction."""
+
+    @property
+    def custom_providers(self) -> CustomProviders: ...
 
     async def load(self) -> Configuration: ...
 

@@ -32,8 +32,9 @@ class InvalidFields(InvalidRequest):
 
     code = 7001
 
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("; ".join(f"{'.'.join(problem.path)}: {problem.message}" for problem in problems))
+    def __init__(self, problems: list[Problem], *, status: int | None = None, code: int | None = None) -> None:
+        message = "; ".join(f"{'.'.join(problem.path)}: {problem.message}" for problem in problems)
+        super().__init__(message, status=status, code=code)
         self.problems = problems
 
 

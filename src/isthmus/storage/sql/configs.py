@@ -1,9 +1,8 @@
-"""Accounts, tokens and gateways in SQL. What has parts is kept as JSON, in which a setting that was never set is
-left out and so comes back unset."""
+"""Accounts, tokens and gateways in SQL, read with all else that is configured. What has parts is kept as JSON, in which
+a setting that was never set is left out and so comes back unset."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,8 +10,11 @@ import msgspec
 from isthmus.core.account import Account, Token
 from isthmus.core.gateway import Gateway, GatewaySettings
 from isthmus.storage.protocols import Configuration, StorageError
+from isthmus.storage.sql import custom_providers
+from isthmus.storage.sql.config_writes import change, insert, values
+from isthmus.storage.sql.custom_providers import SqlCustomProviders
 from isthmus.storage.sql.database import Database, Transaction, Value
-from isthmus.storage.sql.dialect import marks, quoted
+from isthmus.storage.sql.dialect import quoted
 
 _ACCOUNT = Account.__struct_fields__
 _TOKEN = Token.__struct_fields__
@@ -27,6 +29,7 @@ class SqlConfigs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.custom_providers = SqlCustomProviders(database)
 
     async def load(self) -> Configuration:
         return await self._database.read(_load)
@@ -35,47 +38,30 @@ class SqlConfigs:
         return await self._database.read(_version)
 
     async def add_account(self, account: Account) -> bool:
-        return await self._change(_insert("accounts", _ACCOUNT), _values(account))
+        return await self._change(insert("accounts", _ACCOUNT), values(account))
 
     async def add_token(self, token: Token) -> bool:
-        return await self._change(_insert("tokens", _TOKEN), _values(token))
+        return await self._change(insert("tokens", _TOKEN), values(token))
 
     async def revoke_token(self, token_id: str) -> bool:
         """False where there is none of that id, or it is revoked already."""
         return await self._change('UPDATE tokens SET "revoked" = TRUE WHERE "id" = ? AND NOT "revoked"', [token_id])
 
     async def add_gateway(self, gateway: Gateway) -> bool:
-        return await self._change(_insert("gateways", _GATEWAY), _values(gateway))
+        return await self._change(insert("gateways", _GATEWAY), values(gateway))
 
     async def put_gateway(self, gateway: Gateway, expected_modified_at: float) -> bool:
         assignments = ", ".join(f'"{name}" = ?' for name in _GATEWAY)
         return await self._change(
             f'UPDATE gateways SET {assignments} WHERE "account_id" = ? AND "id" = ? AND "modified_at" = ?',
-            [*_values(gateway), gateway.account_id, gateway.id, expected_modified_at],
+            [*values(gateway), gateway.account_id, gateway.id, expected_modified_at],
         )
 
     async def remove_gateway(self, account_id: str, gateway_id: str) -> bool:
         return await self._change('DELETE FROM gateways WHERE "account_id" = ? AND "id" = ?', [account_id, gateway_id])
 
     async def _change(self, sql: str, parameters: list[Value]) -> bool:
-        return await self._database.write(partial(_change, sql, parameters))
-
-
-def _insert(table: str, columns: tuple[str, ...]) -> str:
-    return f"INSERT INTO {table} ({quoted(columns)}) VALUES ({marks(len(columns))}) ON CONFLICT DO NOTHING"
-
-
-def _values(record: msgspec.Struct) -> list[Value]:
-    """Its fields in order, those with parts as JSON text."""
-    values = msgspec.structs.astuple(record)
-    return [value if isinstance(value, Value) else msgspec.json.encode(value).decode() for value in values]
-
-
-def _change(sql: str, parameters: list[Value], transaction: Transaction) -> bool:
-    changed = transaction.execute(sql, parameters) > 0
-    if changed:
-        transaction.execute('UPDATE config_version SET "version" = "version" + 1')
-    return changed
+        return await change(self._database, sql, parameters)
 
 
 def _version(transaction: Transaction) -> int:
@@ -94,6 +80,9 @@ def _load(transaction: Transaction) -> Configuration:
             accounts=tuple(Account(**row) for row in rows("accounts", _ACCOUNT)),
             tokens=tuple(_token(row) for row in rows("tokens", _TOKEN)),
             gateways=tuple(_gateway(row) for row in rows("gateways", _GATEWAY)),
+            custom_providers=tuple(
+                custom_providers.custom_provider(row) for row in rows(custom_providers.TABLE, custom_providers.COLUMNS)
+            ),
         )
     except msgspec.DecodeError as error:
         raise StorageError(f"The configuration in the database cannot be read: {error}.") from error

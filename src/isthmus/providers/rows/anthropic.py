@@ -1,10 +1,10 @@
-"""Anthropic: messages, native. https://docs.anthropic.com/en/api/versioning"""
+"""Anthropic: messages, native. https://docs.anthropic.com/en/api/messages"""
 
 from __future__ import annotations
 
 import re
 
-from isthmus.providers.provider import TRACING, Provider
+from isthmus.providers.provider import X_API_KEY, Place, Provider
 
 # `claude-haiku-4-5`, `claude-3-5-sonnet-20241022`: a date has more digits.
 _HYPHENATED = re.compile(r"(?<=-)(\d{1,2})-(\d{1,2})(?=$|-)")
@@ -22,10 +22,9 @@ def catalogue_name(model: str) -> str:
 ANTHROPIC = Provider(
     slug="anthropic",
     base_url="https://api.anthropic.com/",
-    paths={"anthropic_messages": "v1/messages"},
-    credential_header="x-api-key",
+    paths={"anthropic_messages": Place("v1/messages", count="v1/messages/count_tokens")},
+    auth=X_API_KEY,
     credential_variable="ANTHROPIC_API_KEY",
-    forward=((b"anthropic-version", b"2023-06-01"), (b"anthropic-beta", None), *TRACING),
     wire_name=wire_name,
     catalogue_name=catalogue_name,
 )

@@ -1,0 +1,1 @@
+"""The providers that ask for nothing but a key in a header: rows, one after the other."""
