@@ -17,18 +17,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": set(),
     "settings": set(),
     "core": set(),
+    "catalogue": {"core"},
     "wire": {"core"},
     "transport": {"core"},
     "storage": {"core"},
     "local": {"core"},
     "simulator": set(),
-    "providers": {"core", "wire", "transport"},
+    "providers": {"core", "catalogue", "wire", "transport"},
     "routing": {"core", "providers"},
     "policies": {"core", "storage"},
     "validation": {"core"},
     "configuration": {"core", "settings", "validation"},
     "data_plane": {"core", "wire", "transport", "providers", "routing", "policies", "storage"},
-    "control_plane": {"core", "storage", "validation"},
+    "control_plane": {"core", "catalogue", "storage", "validation"},
 }
 ROOTS = {"app", "cli", "__main__", "commands", "welcome", "targets", "health"}
 

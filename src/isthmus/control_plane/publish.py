@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Generic, TypeVar
 
 import msgspec
@@ -66,7 +67,8 @@ class Publisher(Generic[S]):
         self._poll_seconds = poll_seconds
         self._gateways: dict[tuple[str, str], Gateway] = {}
         self._refreshing = asyncio.Lock()
-        self._changing = asyncio.Lock()
+        self.changing = asyncio.Lock()
+        """Held by whoever reads the configuration in order to change it."""
         self._making_default: dict[str, asyncio.Task[None]] = {}
         self._poll_task: asyncio.Task[None] | None = None
 
@@ -124,7 +126,7 @@ class Publisher(Generic[S]):
         self, account_id: str, gateway_id: str, settings: GatewaySettings, most_in_account: int | None = None
     ) -> Gateway:
         """A new one. Raises where the id is taken or the account has `most_in_account` already."""
-        async with self._changing:
+        async with self.changing:
             if (account_id, gateway_id) in self._gateways:
                 raise _taken(gateway_id)
             count = sum(1 for gateway in self.configuration.gateways if gateway.account_id == account_id)
@@ -132,10 +134,7 @@ class Publisher(Generic[S]):
                 raise one_problem(f"An account can have {most_in_account} gateways", "body", "id")
             now = self._clock.now()
             gateway = Gateway(id=gateway_id, account_id=account_id, settings=settings, created_at=now, modified_at=now)
-            self._try(gateway)
-            added = await self._configs.add_gateway(gateway)
-            await self.refresh()
-            if not added:
+            if not await self.commit(self._with(gateway), lambda configs: configs.add_gateway(gateway)):
                 raise _taken(gateway_id)
             return gateway
 
@@ -143,27 +142,32 @@ class Publisher(Generic[S]):
         self, account_id: str, gateway_id: str, change: Callable[[GatewaySettings], GatewaySettings]
     ) -> Gateway:
         """Puts `change(settings)` in the place of the settings; made anew where another process came first."""
-        async with self._changing:
+        async with self.changing:
             for _ in range(CHANGE_ATTEMPTS):
                 old = self._changeable(account_id, gateway_id)
                 now = max(self._clock.now(), old.modified_at + SMALLEST_STEP_SECONDS)
                 new = structs.replace(old, settings=change(old.settings), modified_at=now)
-                self._try(new)
-                done = await self._configs.put_gateway(new, old.modified_at)
-                await self.refresh()
-                if done:
+                if await self.commit(self._with(new), partial(_put, new, old.modified_at)):
                     return new
             raise InvalidRequest("The gateway is being changed by others; try again", status=412, code=7001)
 
     async def remove_gateway(self, account_id: str, gateway_id: str) -> Gateway:
         """Answers what was removed."""
-        async with self._changing:
+        async with self.changing:
             old = self._changeable(account_id, gateway_id)
             removed = await self._configs.remove_gateway(account_id, gateway_id)
             await self.refresh()
             if not removed:
                 raise NotFound("Not Found", code=NOT_FOUND)
             return old
+
+    async def commit(self, wanted: Configuration, write: Callable[[Configs], Awaitable[bool]]) -> bool:
+        """Stores a change, whatever of, by one `write` of a store, with `changing` held; what `write` says. `wanted` is
+        the configuration as it would be: if that cannot be served, the reason is raised and nothing is stored."""
+        self._try(wanted)
+        done = await write(self._configs)
+        await self.refresh()
+        return done
 
     def _changeable(self, account_id: str, gateway_id: str) -> Gateway:
         gateway = self.gateway(account_id, gateway_id)
@@ -173,11 +177,14 @@ class Publisher(Generic[S]):
             )
         return gateway
 
-    def _try(self, gateway: Gateway) -> None:
-        """Compiles what the change would give, and throws it away: nothing is stored that cannot be served."""
+    def _with(self, gateway: Gateway) -> Configuration:
         others = [each for each in self.configuration.gateways if not _same(each, gateway)]
+        return structs.replace(self.configuration, gateways=(*others, gateway))
+
+    def _try(self, wanted: Configuration) -> None:
+        """Compiles what the change would give, and throws it away: nothing is stored that cannot be served."""
         try:
-            self._compile(structs.replace(self.configuration, gateways=(*others, gateway)))
+            self._compile(wanted)
         except ValueError as error:
             raise InvalidRequest(str(error), code=7001) from error
 
@@ -231,6 +238,10 @@ class Publisher(Generic[S]):
                 if complaint is not None:
                     complaint = None
                     log.info("the configuration can be read again")
+
+
+async def _put(gateway: Gateway, expected_modified_at: float, configs: Configs) -> bool:
+    return await configs.put_gateway(gateway, expected_modified_at)
 
 
 def _same(one: Gateway, other: Gateway) -> bool:

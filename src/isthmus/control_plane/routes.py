@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.datastructures import Headers
 from starlette.routing import Route, Router
 
+from isthmus.control_plane.answering import Scope, Send, answered, read_query, send_answer
 from isthmus.control_plane.api_request import ApiRequest, BodyLimits, Receive
-from isthmus.control_plane.envelope import JSON, Answer, failure
+from isthmus.control_plane.custom_providers import CustomProviderCalls
+from isthmus.control_plane.envelope import Answer, failure
 from isthmus.control_plane.gateways import MAX_GATEWAYS, GatewayCalls
 from isthmus.control_plane.identity import INVALID_TOKEN, IdentityCalls
 from isthmus.control_plane.logs.resource import LogCalls
+from isthmus.control_plane.models.listing import ErrorWriters, ModelListing
+from isthmus.control_plane.models.reachable import Reachable
+from isthmus.control_plane.models.search import ModelCalls
 from isthmus.control_plane.publish import Publisher
-from isthmus.core.account import AI_GATEWAY_READ, AI_GATEWAY_WRITE, PERMISSIONS, Token
+from isthmus.core.account import AI_GATEWAY_READ, AI_GATEWAY_RUN, AI_GATEWAY_WRITE, PERMISSIONS, WORKERS_AI_READ, Token
 from isthmus.errors import (
-    CallerLeft,
     Forbidden,
-    GatewayError,
-    InternalError,
     MethodNotAllowed,
     NotFound,
     Unauthenticated,
 )
-from isthmus.storage.protocols import Logs, StorageError
-from isthmus.validation.fields import one_problem
+from isthmus.storage.protocols import Logs
 
-Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Authenticate = Callable[[Mapping[str, str], str | None, frozenset[str]], Token]
 """(headers, account id or None for any, permissions of which the token needs one) → the token. Raises
@@ -39,22 +37,32 @@ Authenticate = Callable[[Mapping[str, str], str | None, frozenset[str]], Token]
 
 READ = frozenset({AI_GATEWAY_READ, AI_GATEWAY_WRITE})
 WRITE = frozenset({AI_GATEWAY_WRITE})
+CALL = frozenset({WORKERS_AI_READ, AI_GATEWAY_RUN})
+"""As for the calls to models themselves: `policies.authenticate.RUN`."""
 ANY = frozenset(PERMISSIONS)
 
 ACCOUNT = "/client/v4/accounts/{account_id}"
 GATEWAYS = ACCOUNT + "/ai-gateway/gateways"
 GATEWAY = GATEWAYS + "/{gateway_id}"
 LOG = GATEWAY + "/logs/{log_id}"
+CUSTOM_PROVIDERS = ACCOUNT + "/ai-gateway/custom-providers"
+CUSTOM_PROVIDER = CUSTOM_PROVIDERS + "/{provider_id}"
+MODEL_SEARCH = ACCOUNT + "/ai/models/search"
+# Anthropic's SDK appends /v1/models to a base that ends in /v1 (data-plane 2.1).
+MODELS = (ACCOUNT + "/ai/v1/models", ACCOUNT + "/ai/v1/v1/models")
 VERIFY = ("/client/v4/user/tokens/verify", ACCOUNT + "/tokens/verify")
-
-MAX_QUERY_FIELDS = 2000
-
-log = logging.getLogger(__name__)
 
 
 class ControlPlaneOptions(msgspec.Struct, frozen=True, kw_only=True):
     body: BodyLimits = BodyLimits()
     max_gateways_per_account: int = MAX_GATEWAYS
+
+
+class ModelParts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the addresses of models stand on."""
+
+    reachable: Reachable
+    errors: ErrorWriters
 
 
 class Verb(msgspec.Struct, frozen=True):
@@ -72,15 +80,22 @@ def control_plane(
     logs: Logs,
     authenticate: Authenticate,
     options: ControlPlaneOptions = ControlPlaneOptions(),  # noqa: B008  # frozen
+    models: ModelParts | None = None,
 ) -> App:
     """An ASGI application for everything below `/client/v4` that is management; whatever else comes gets 404/7003."""
     table = {
         **_identity_table(IdentityCalls(publisher)),
         **_gateway_table(GatewayCalls(publisher, options.max_gateways_per_account)),
         **_log_table(LogCalls(publisher, logs)),
+        **_custom_provider_table(CustomProviderCalls(publisher)),
     }
     gate = _Gate(authenticate, publisher)
-    routes = [Route(path, _Resource(path, verbs, gate, options.body)) for path, verbs in table.items()]
+    routes: list[Route] = []
+    if models is not None:
+        table[MODEL_SEARCH] = {"GET": Verb(CALL, ModelCalls(models.reachable).search)}
+        listing = ModelListing(models.reachable, partial(gate.token, permissions=CALL), models.errors)
+        routes += [Route(path + rest, listing) for path in MODELS for rest in ("", "/{model_id:path}")]
+    routes += [Route(path, _Resource(path, verbs, gate, options.body)) for path, verbs in table.items()]
     return Router(routes, redirect_slashes=False, default=_no_route)
 
 
@@ -113,6 +128,17 @@ def _log_table(calls: LogCalls) -> Table:
     }
 
 
+def _custom_provider_table(calls: CustomProviderCalls) -> Table:
+    return {
+        CUSTOM_PROVIDERS: {"GET": Verb(READ, calls.list), "POST": Verb(WRITE, calls.create)},
+        CUSTOM_PROVIDER: {
+            "GET": Verb(READ, calls.get),
+            "PATCH": Verb(WRITE, calls.patch),
+            "DELETE": Verb(WRITE, calls.remove),
+        },
+    }
+
+
 class _Gate:
     """Who calls: asked of the snapshot at hand and, where that does not know the token, of the newest one, so that a
     token which another process has just made counts at once."""
@@ -140,19 +166,7 @@ class _Resource:
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            answer = await self._answer(scope, receive)
-        except CallerLeft:
-            return
-        except GatewayError as error:
-            answer = failure(error)
-        except StorageError as error:
-            log.error("%s %s: the store does not answer: %s", scope["method"], scope["path"], error)
-            answer = failure(InternalError("The store does not answer; try again", status=503))
-        except Exception:
-            log.exception("%s %s failed", scope["method"], scope["path"])
-            answer = failure(InternalError("Internal error"))
-        await _send(answer, send)
+        await answered(scope, send, self._answer(scope, receive), failure)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         method, parameters = scope["method"], scope["path_params"]
@@ -165,29 +179,12 @@ class _Resource:
             if self._path in VERIFY:
                 raise Unauthenticated("Invalid API Token", code=INVALID_TOKEN) from error
             raise
-        request = ApiRequest(parameters, _query(scope), token, receive, self._limits)
+        request = ApiRequest(parameters, read_query(scope), token, receive, self._limits)
         if "gateway_id" in parameters and not request.may_see(request.gateway_id):
             raise Forbidden("This token is bound to other gateways")
         return await verb.call(request)
 
 
-def _query(scope: Scope) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(scope["query_string"].decode("latin-1"), True, max_num_fields=MAX_QUERY_FIELDS)
-    except ValueError:
-        raise one_problem(f"At most {MAX_QUERY_FIELDS} parameters", "query") from None
-
-
 async def _no_route(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
-        await _send(failure(NotFound("No route for the URI")), send)
-
-
-async def _send(answer: Answer, send: Send) -> None:
-    headers = [
-        (b"content-type", JSON),
-        (b"content-length", b"%d" % len(answer.body)),
-        *answer.headers,
-    ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+        await send_answer(failure(NotFound("No route for the URI")), send)

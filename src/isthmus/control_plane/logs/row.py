@@ -26,7 +26,6 @@ _OPTIONAL = (
     "finish_reason",
     "error_code",
     "error_message",
-    "notes",
 )
 """Left out where there is nothing to say."""
 
@@ -54,6 +53,8 @@ def shape(entry: LogEntry) -> dict[str, object]:
         "first_byte": entry.first_byte_ms,
     }
     shown.update((name, value) for name in _OPTIONAL if (value := getattr(entry, name)) is not None)
+    if entry.notes is not None:
+        shown["notes"] = msgspec.Raw(entry.notes.encode())
     if entry.tokens_in is not None or entry.tokens_out is not None:
         tokens_in, tokens_out = entry.tokens_in or 0, entry.tokens_out or 0
         usage = {"input_tokens": tokens_in, "output_tokens": tokens_out, "total_tokens": tokens_in + tokens_out}

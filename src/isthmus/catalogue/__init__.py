@@ -1,0 +1,1 @@
+"""What is known of models: names, limits, modalities, manners, prices. Pure, offline, and of no configuration."""
