@@ -17,25 +17,37 @@ from typing import Any
 import msgspec
 import uvloop
 
+from isthmus.catalogue.card import ModelCard
+from isthmus.catalogue.catalogue import load
 from isthmus.clock import SystemClock
 from isthmus.configuration.declared import Declared
 from isthmus.configuration.read import load_declared
 from isthmus.configuration.sense import Known, without_effect
 from isthmus.control_plane.bootstrap import Given, bootstrap, make_directory
+from isthmus.control_plane.models.listing import ErrorWriters
+from isthmus.control_plane.models.reachable import Reachable, hosted_card
 from isthmus.control_plane.publish import DeclaredGateways, Publisher
-from isthmus.control_plane.routes import ControlPlaneOptions, control_plane
+from isthmus.control_plane.routes import ControlPlaneOptions, ModelParts, control_plane
 from isthmus.core.account import PERMISSIONS, Token
-from isthmus.core.snapshot import Models, Snapshot
-from isthmus.data_plane.dispatch import Dispatcher
+from isthmus.core.snapshot import Snapshot
+from isthmus.data_plane.count_tokens import TokenCounter
 from isthmus.data_plane.egress import Egress
 from isthmus.data_plane.ingress import DataPlane, IngressLimits
+from isthmus.data_plane.outbound.count_at_provider import CountAtProvider
+from isthmus.data_plane.outbound.dispatch import Dispatcher
+from isthmus.data_plane.outbound.fetch_media import MediaFetcher, MediaLimits
+from isthmus.data_plane.outbound.prepare import Preparation
+from isthmus.data_plane.outbound.sender import Sender
 from isthmus.data_plane.pipeline import Parts, pipeline
 from isthmus.data_plane.send import EgressLimits
 from isthmus.data_plane.server import ServerLimits, server
 from isthmus.errors import InternalError
 from isthmus.health import health
+from isthmus.local import weights
 from isthmus.policies.authenticate import verify
 from isthmus.providers.built_in import BUILT_IN
+from isthmus.providers.custom import account_models
+from isthmus.providers.models import ModelTable
 from isthmus.settings import OperatorError, Settings
 from isthmus.storage.open import Storage, open_storage
 from isthmus.storage.protocols import Configuration, StorageError
@@ -50,6 +62,9 @@ Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 logger = logging.getLogger("isthmus")
+
+ABOUT_MODELS = ("v1/models", "v1/v1/models", "models/")
+"""Below `/ai/`: they tell of models and call none."""
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,17 +123,19 @@ class _House:
         self._settings = settings
         self._environment = environment
         self._storage = storage
+        self._declared = declared
+        self._catalogue = load()
         self._local = local_models(declared, Path(settings.data_directory))
-        self._models: Models = model_table(declared, environment, self._local)
-        self._bypass = (
-            settings.platform_models_without_gateway or declared.platform_models_without_gateway
-        ) == "bypass"
-        self._publisher = Publisher(storage.configs, self._compile, SystemClock(), _gateways(declared))
         self._transport = HttpTransport(
             limits=TransportLimits(max_connections_per_origin=settings.max_connections_per_origin),
             extra_ca_files=(settings.extra_ca,) if settings.extra_ca else (),
             environ=environment,
         )
+        self._models = self._model_table(declared)
+        self._bypass = (
+            settings.platform_models_without_gateway or declared.platform_models_without_gateway
+        ) == "bypass"
+        self._publisher = Publisher(storage.configs, self._compile, SystemClock(), _gateways(declared))
 
     @classmethod
     async def build(
@@ -143,9 +160,15 @@ class _House:
             first_byte_seconds=settings.first_byte_timeout_seconds,
             idle_seconds=settings.idle_timeout_seconds,
         )
+        media = MediaLimits(
+            max_bytes=settings.media_max_bytes, allow_private_address=settings.media_private_addresses == "allow"
+        )
+        preparation = Preparation(DIALECTS, MediaFetcher(self._transport, media))
+        sender = Sender(self._transport, DIALECTS, timeouts)
         parts = Parts(
             clock=SystemClock(),
-            dispatch=Dispatcher(self._transport, DIALECTS, timeouts),
+            dispatch=Dispatcher(preparation, sender, DIALECTS),
+            count_tokens=TokenCounter(preparation, CountAtProvider(preparation, sender)),
             ensure_default=self._ensure_default,
             refresh=self._refresh,
             append=self._storage.logs.append,
@@ -154,6 +177,8 @@ class _House:
         )
         egress = EgressLimits(
             answer_max_bytes=settings.answer_max_bytes,
+            stream_max_bytes=settings.stream_max_bytes,
+            stream_max_seconds=settings.stream_max_seconds,
             log_body_bytes=settings.log_body_bytes,
             keep_alive_seconds=settings.stream_keep_alive_seconds,
         )
@@ -164,8 +189,27 @@ class _House:
         )
         calls = DataPlane(pipeline(parts), Egress(DIALECTS, egress), lambda: self._publisher.current, ingress)
         options = ControlPlaneOptions(max_gateways_per_account=settings.max_gateways_per_account)
-        management = control_plane(self._publisher, self._storage.logs, self._authenticate, options)
+        management = control_plane(
+            self._publisher, self._storage.logs, self._authenticate, options, self._model_parts()
+        )
         return _both_planes(calls, management, health(self._storage))
+
+    def _model_parts(self) -> ModelParts:
+        errors = ErrorWriters(openai=DIALECTS["openai_chat"], anthropic=DIALECTS["anthropic_messages"])
+        return ModelParts(reachable=Reachable(self._catalogue, self), errors=errors)
+
+    def reachable(self) -> list[str]:
+        """As `Installation` has it."""
+        return self._models.reachable()
+
+    def hosted(self) -> list[ModelCard]:
+        """As `Installation` has it: what isthmus.toml declares, and the local models whose weights are here."""
+        directory = Path(self._settings.data_directory)
+        local = {
+            row.model: row.context_tokens for row in weights.CATALOGUE if weights.path_of(row, directory).is_file()
+        }
+        declared = {name: entry.context_tokens for name, entry in self._declared.models.items()}
+        return [hosted_card(name, context_tokens) for name, context_tokens in {**local, **declared}.items()]
 
     def without_effect(self) -> list[str]:
         """Settings that are stored and do nothing yet."""
@@ -190,15 +234,19 @@ class _House:
 
     async def _reload(self) -> None:
         """isthmus.toml once more: providers, models at providers, gateways. A new local file needs a new start."""
-        before = self._models
+        before = self._models, self._declared
         try:
             declared = load_declared(self._settings.config_file, known())
-            self._models = model_table(declared, self._environment, self._local)
+            self._declared = declared
+            self._models = self._model_table(declared)
             await self._publisher.declare(_gateways(declared))
             logger.info("configuration read again")
         except (OperatorError, ValueError, StorageError) as error:
-            self._models = before
+            self._models, self._declared = before
             logger.error("configuration not read again, the old one stays: %s", error)
+
+    def _model_table(self, declared: Declared) -> ModelTable:
+        return model_table(declared, self._environment, self._local, self._transport, self._catalogue.traits)
 
     def _compile(self, configuration: Configuration) -> Snapshot:
         return Snapshot(
@@ -207,6 +255,7 @@ class _House:
             tokens={token.digest: token for token in configuration.tokens},
             gateways={(gateway.account_id, gateway.id): gateway for gateway in configuration.gateways},
             models=self._models,
+            account_models=account_models(configuration.custom_providers, self._models, self._catalogue.traits),
         )
 
     async def _ensure_default(self, account_id: str) -> Snapshot:
@@ -233,7 +282,10 @@ def _both_planes(calls: App, management: App, answers_health: App) -> App:
     async def app(scope: Scope, receive: Any, send: Any) -> None:
         path: str = scope["path"]
         if path.startswith("/client/v4/accounts/") and "/ai/" in path and "/ai-gateway/" not in path:
-            await calls(scope, receive, send)
+            if scope["method"] in ("GET", "HEAD") and path.partition("/ai/")[2].startswith(ABOUT_MODELS):
+                await management(scope, receive, send)
+            else:
+                await calls(scope, receive, send)
         elif path.startswith("/health/"):
             await answers_health(scope, receive, send)
         else:

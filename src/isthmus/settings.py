@@ -66,6 +66,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     max_gateways_per_account: Annotated[Count, _says("gateways that an account can have")] = 20
     body_max_bytes: Annotated[Bytes, _says("largest request body")] = 32 * MIB
+    stream_max_bytes: Annotated[Bytes, _says("longest streamed answer; then it is broken off")] = 256 * MIB
+    stream_max_seconds: Annotated[Seconds, _says("how long an answer may stream; then it is broken off")] = 7200.0
+    media_max_bytes: Annotated[
+        Bytes, _says("largest image or document that is fetched for a provider that takes none by address")
+    ] = 20 * MIB
+    media_private_addresses: Annotated[
+        Literal["refuse", "allow"], _says("whether such a file may be fetched from a private network")
+    ] = "refuse"
     header_max_bytes: Annotated[Bytes, _says("largest request head")] = 64 * 1024
     answer_max_bytes: Annotated[Bytes, _says("largest answer of a provider that is read whole")] = 64 * MIB
     log_body_bytes: Annotated[int, Meta(ge=0), _says("how much of each payload a log row keeps")] = 256 * 1024

@@ -24,6 +24,7 @@ async def welcome(running: Running) -> None:
     print(f"Base URL    {base}")
     print(f"  OpenAI    {base}/ai/v1")
     print(f"  Anthropic {base}/ai")
+    print(f"  Google    {base}/ai")
     print(f"Account id  {running.account_id}")
     print(f"API token   {token}\n")
     for line in curls(base, token):
@@ -39,6 +40,7 @@ def curls(base: str, token: str) -> list[str]:
         "v1/chat/completions": f'{{"model":"{MODEL}",{messages}}}',
         "v1/responses": f'{{"model":"{MODEL}","input":"{QUESTION}"}}',
         "v1/messages": f'{{"model":"{MODEL}","max_tokens":100,{messages}}}',
+        f"v1beta/models/{MODEL}:generateContent": f'{{"contents":[{{"parts":[{{"text":"{QUESTION}"}}]}}]}}',
     }
     head = f"-H 'authorization: Bearer {token}' -H 'content-type: application/json'"
     return [f"curl {base}/ai/{path} {head} -d '{body}'\n" for path, body in bodies.items()]

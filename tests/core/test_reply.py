@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from isthmus.core.event import Event, TextDelta
+from isthmus.core.chat.event import Event, TextDelta
 from isthmus.core.reply import Frame, Reply
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from isthmus.core.attempt import Target
 from isthmus.core.call import NO_OPTIONS, Call, CallOptions
+from isthmus.core.chat.fidelity import Note
 from isthmus.core.gateway import DEFAULT_SETTINGS, Gateway
 from isthmus.core.ids import uuid7
 from isthmus.core.reply import Reply
@@ -47,6 +48,7 @@ def test_all_of_them() -> None:
         collect_log_payload="False",
         metadata='{"a": 1}',
         request_timeout="1500",
+        fidelity="strict",
     )
     assert found == CallOptions(
         gateway_id="team-a",
@@ -55,6 +57,7 @@ def test_all_of_them() -> None:
         collect_log_payload=False,
         metadata='{"a":1}',
         request_timeout_seconds=1.5,
+        strict_fidelity=True,
     )
 
 
@@ -166,7 +169,15 @@ def test_metadata_is_flat_and_small_whatever_comes(entries: dict[str, Any]) -> N
 @few
 @given(st.binary(max_size=60))
 def test_no_header_value_breaks_the_reading(value: bytes) -> None:
-    for name in ("gateway_id", "event_id", "collect_log", "collect_log_payload", "metadata", "request_timeout"):
+    for name in (
+        "gateway_id",
+        "event_id",
+        "collect_log",
+        "collect_log_payload",
+        "metadata",
+        "request_timeout",
+        "fidelity",
+    ):
         options(**{name: value})
 
 
@@ -204,14 +215,17 @@ def test_no_row_no_log_id() -> None:
     assert b"cf-aig-log-id" not in dict(head(call, a_reply()))
 
 
-@few
-@given(st.lists(st.text(max_size=40), min_size=1, max_size=60))
-def test_what_was_lost_is_told_in_plain_characters(names: list[str]) -> None:
+def test_the_receipt_of_what_the_target_lacked() -> None:
+    """Its form is shown in test_fidelity_header."""
     call = a_call()
-    call.lost = tuple(names)
-    told = dict(head(call, a_reply()))[b"cf-aig-fidelity"]
-    assert told.startswith(b"lost=") and len(told) <= 1024
-    assert all(0x21 <= byte <= 0x7E for byte in told)
+    assert b"cf-aig-fidelity" not in dict(head(call, a_reply()))
+    call.notes = (
+        Note(field="top_k", fate="lost", why="this provider has no such field"),
+        Note(field='a"b', fate="emulated", why="it is"),
+    )
+    assert dict(head(call, a_reply()))[b"cf-aig-fidelity"] == (
+        b'lost;field="top_k";why="this provider has no such field", emulated;field="a?b";why="it is"'
+    )
 
 
 # Around a whole answer.

@@ -18,10 +18,10 @@ import pytest
 
 from isthmus.core.attempt import Target
 from isthmus.core.call import Call
+from isthmus.core.chat.request import Chat
 from isthmus.core.gateway import DEFAULT_SETTINGS, Gateway
 from isthmus.core.ids import uuid7
 from isthmus.core.reply import Frame, Reply
-from isthmus.core.request import Chat
 from isthmus.core.snapshot import Snapshot
 from isthmus.data_plane.egress import Egress
 from isthmus.data_plane.routes import POST

@@ -3,6 +3,7 @@ in its own form, and what it says reaches the caller in his, whole and streamed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -296,9 +297,9 @@ class Pair:
         name = self.prefix + (model or PLAIN[self.provider])
         return await self.gateway.post(self.caller, {**body, "model": name, "stream": stream, **usage})
 
-    def provider_got(self) -> dict[str, Any]:
+    def provider_got(self, path: str | None = None) -> dict[str, Any]:
         request = self._simulator.requests[-1]
-        assert request.path == "/" + self.provider
+        assert request.path == "/" + (path or self.provider)
         found: dict[str, Any] = request.json()
         return found
 
@@ -432,12 +433,13 @@ async def test_thinking_and_its_tokens(pairs: list[Pair]) -> None:
             body = {**asked(pair.caller, "echo: fine"), **efforts[pair.caller]}
             found = await pair.ask(stream, body, THINKING[pair.provider])
             assert found.text == "fine"
-            got = pair.provider_got()
+            # What thinks at OpenAI is asked by Responses, which give the thinking back.
+            got = pair.provider_got(RESPONSES if pair.prefix == "openai/" else None)
             if pair.provider == MESSAGES:
                 assert got["thinking"] == {"type": "enabled", "budget_tokens": 1024}
                 assert found.thought
             else:
-                assert got.get("reasoning_effort") == "low" or got["reasoning"] == {"effort": "low"}
+                assert got["reasoning"]["effort"] == "low"
                 assert 0 < found.thought_tokens < found.tokens[1]
 
 
@@ -461,27 +463,17 @@ LOSSES: list[tuple[str, str, dict[str, Any], set[str]]] = [
         {"seed": 7, "frequency_penalty": 0.5, "logit_bias": {"1": 2}},
         {"seed", "frequency_penalty", "logit_bias"},
     ),
-    (CHAT, MESSAGES, {"logprobs": True, "nobodys": 1, "temperature": 1.5}, {"logprobs", "nobodys", "temperature"}),
+    (CHAT, MESSAGES, {"logprobs": True, "nobodys": 1, "temperature": 0.5}, {"logprobs", "nobodys"}),
     (CHAT, RESPONSES, {"stop": ["x"], "seed": 7, "modalities": ["text"]}, {"stop", "seed"}),
     (
         RESPONSES,
         MESSAGES,
-        {"top_logprobs": 2, "truncation": "auto"},
-        {"top_logprobs", "truncation"},
+        {"top_logprobs": 2, "include": ["message.output_text.logprobs"], "truncation": "auto"},
+        {"top_logprobs", "include", "truncation"},
     ),
     (RESPONSES, CHAT, {"metadata": {"a": "b"}, "nobodys": [1]}, {"metadata", "nobodys"}),
-    (MESSAGES, CHAT, {"top_k": 5, "service_tier": "standard_only"}, {"top_k", "service_tier"}),
-    (MESSAGES, RESPONSES, {"stop_sequences": ["x"], "top_k": 5}, {"stop", "top_k"}),
-    (
-        MESSAGES,
-        CHAT,
-        {
-            "messages": [
-                {"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]}
-            ]
-        },
-        {"cache_control"},
-    ),
+    (MESSAGES, CHAT, {"top_k": 5, "nobodys": 1}, {"top_k", "nobodys"}),
+    (MESSAGES, RESPONSES, {"stop_sequences": ["x"], "top_k": 5}, {"stop_sequences", "top_k"}),
 ]
 
 
@@ -492,10 +484,9 @@ async def test_what_is_lost_is_told(pairs: list[Pair]) -> None:
             answer = await pair.post(stream, {**asked(caller, "hi"), **more})
             assert answer.status_code == 200, answer.text
             told = answer.headers["cf-aig-fidelity"]
-            assert told.startswith("lost=")
-            assert lost == set(told[5:].split(",")), (caller, provider, more)
+            assert set(re.findall(r'lost;field="([^"]*)"', told)) == lost, (caller, provider, more, told)
             row = (await pair.gateway.rows())[0]
-            assert set(row["notes"].split(", ")) == lost
+            assert {note["field"] for note in row["notes"] if note["fate"] == "lost"} == lost
 
 
 async def test_nothing_lost_is_nothing_told(pairs: list[Pair]) -> None:
@@ -505,20 +496,16 @@ async def test_nothing_lost_is_nothing_told(pairs: list[Pair]) -> None:
         assert "notes" not in (await pair.gateway.rows())[0]
 
 
-async def test_names_of_lost_fields_break_no_header(pairs: list[Pair]) -> None:
-    """They are the caller's own text."""
-    name = "a\r\nset-cookie: b=c\u2028é" + "x" * 2000
-    answer = await pairs[1].post(False, asked(CHAT, "hi", **{name: 1}))
-    assert answer.status_code == 200 and "set-cookie" not in answer.headers
-    assert answer.headers["cf-aig-fidelity"].startswith("lost=a??set-cookie:?b=c")
-    assert len(answer.headers["cf-aig-fidelity"]) <= 1024
-
-
 REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     (CHAT, MESSAGES, {"n": 2}, "n"),
     (RESPONSES, MESSAGES, {"previous_response_id": "resp_1"}, "previous_response_id"),
     (RESPONSES, CHAT, {"store": True}, "store"),
-    (MESSAGES, CHAT, {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools.0.type"),
+    (
+        MESSAGES,
+        CHAT,
+        {"tools": [{"type": "bash_20250124", "name": "bash"}], "tool_choice": {"type": "tool", "name": "bash"}},
+        "tool_choice",
+    ),
 ]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from isthmus.core.event import (
+from isthmus.core.chat.event import (
     Failed,
     Finished,
     ReasoningDelta,
@@ -17,7 +17,7 @@ from isthmus.core.event import (
     ToolCallStarted,
     UsageReported,
 )
-from isthmus.core.request import (
+from isthmus.core.chat.request import (
     AnswerFormat,
     Chat,
     Image,
@@ -28,7 +28,7 @@ from isthmus.core.request import (
     ToolChoice,
     ToolResult,
 )
-from isthmus.core.usage import Usage
+from isthmus.core.chat.usage import Usage
 from isthmus.errors import Interrupted, Unsupported
 from isthmus.providers.constrained_tools import CalledTools, constrain
 

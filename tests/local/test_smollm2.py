@@ -14,8 +14,8 @@ import openai
 import pytest
 import pytest_asyncio
 
-from isthmus.core.event import Finished, TextDelta, ToolCallDelta, ToolCallStarted
-from isthmus.core.request import AnswerFormat, Chat, Message, Text, Tool, ToolChoice
+from isthmus.core.chat.event import Finished, TextDelta, ToolCallDelta, ToolCallStarted
+from isthmus.core.chat.request import AnswerFormat, Chat, Message, Text, Tool, ToolChoice
 from isthmus.errors import Unavailable
 from isthmus.local.model import LocalLimits, LocalModel
 from isthmus.local.supervisor import LocalModels

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from isthmus.core.call import Answer, CallOptions
+from isthmus.core.chat.fidelity import Note
+from isthmus.core.chat.usage import Usage
 from isthmus.core.entry import LogEntry
 from isthmus.core.refusal import break_off, cut_short, note
-from isthmus.core.usage import Usage
 from isthmus.errors import (
     CallerLeft,
     Forbidden,
@@ -168,7 +169,7 @@ def test_what_a_row_says(made: Any) -> None:
     call.answer = Answer(4)
     call.answer.add(b"answer")
     call.usage = Usage(input_tokens=9, output_tokens=4, cache_read_tokens=3, cache_write_tokens=2, reasoning_tokens=1)
-    call.lost = ("seed", "top_k")
+    call.notes = (Note(field="seed", fate="lost", why="there is none"),)
     call.first_byte_at = call.started_monotonic + 0.25
     call.error = InvalidRequest("m" * 5000)
     row = entry_of(call, 8)
@@ -184,9 +185,19 @@ def test_what_a_row_says(made: Any) -> None:
     )
     assert row.first_byte_ms == 250 and row.duration_ms >= 0 and row.created_at == call.started_at
     assert row.user_agent == "x" * 256 and row.request_content_type == "application/json"
-    assert row.notes == "seed, top_k" and len(row.error_message or "") == 1000
+    assert (
+        row.notes == '[{"field":"seed","fate":"lost","why":"there is none"}]' and len(row.error_message or "") == 1000
+    )
     assert row.end == "failed", "what nobody noted is our own fault"
     assert row.account_id == call.account_id and row.gateway_id == "default"
+
+
+@pytest.mark.parametrize("count", [-1, 2**53 + 1, 10**30])
+def test_a_count_that_no_model_reaches_is_none(made: Any, count: int) -> None:
+    call = recorded(made)
+    call.usage = Usage(input_tokens=count, output_tokens=2**53)
+    row = entry_of(call, 8)
+    assert (row.tokens_in, row.tokens_out) == (None, 2**53)
 
 
 def test_a_row_without_payloads(made: Any) -> None:

@@ -35,6 +35,7 @@ def _options(headers: Mapping[bytes, bytes]) -> CallOptions:
         collect_log=_flag(headers.get(b"cf-aig-collect-log")),
         collect_log_payload=_flag(headers.get(b"cf-aig-collect-log-payload")) is not False,
         metadata=_metadata(headers.get(b"cf-aig-metadata")),
+        strict_fidelity=headers.get(b"cf-aig-fidelity", b"").strip().lower() == b"strict",
         request_timeout_seconds=_milliseconds(headers.get(b"cf-aig-request-timeout")),
     )
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import Any, Protocol
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -17,12 +18,13 @@ from isthmus.core.snapshot import Snapshot
 from isthmus.core.stage import Handler
 from isthmus.data_plane.egress import Egress
 from isthmus.data_plane.headers import read_options
-from isthmus.data_plane.routes import POST, UNKNOWN, find
+from isthmus.data_plane.routes import POST, Address, find
 from isthmus.data_plane.send import Caller, head
 from isthmus.errors import (
     Busy,
     CallerLeft,
     GatewayError,
+    InvalidRequest,
     MethodNotAllowed,
     NotFound,
     TimedOutReading,
@@ -72,7 +74,7 @@ class DataPlane:
         self._running += 1
         try:
             if problem is None:
-                call.read = partial(_read, call, connection, receive, self._limits)
+                call.read = partial(_read, call, connection, receive, self._limits, scope["query_string"])
                 await self._answer(call, connection)
             else:
                 await self._egress.deliver(call, refuse(call, problem), connection)
@@ -95,8 +97,8 @@ class DataPlane:
 
     def _call(self, scope: Scope) -> tuple[Call, GatewayError | None]:
         path: str = scope["path"]
-        found = find(path)
-        account_id, endpoint, path_model = found or ("", None, None)
+        address = find(path) or NOWHERE
+        endpoint = address.endpoint
         problem: GatewayError | None = None
         if endpoint is None:
             problem = NotFound("No route for that URI. " + _MENU)
@@ -104,19 +106,40 @@ class DataPlane:
             problem = MethodNotAllowed(f"{scope['method']} not supported for requested URI.", allow="POST")
         elif self._running >= self._limits.concurrent_calls:
             problem = Busy("Capacity temporarily exceeded, please try again.", retry_after=1)
-        call = Call(uuid7(), endpoint or UNKNOWN, account_id, path, dict(scope["headers"]), self._current())
-        call.path_model = path_model
+        call = Call(
+            uuid7(), endpoint or address.otherwise, address.account_id, path, dict(scope["headers"]), self._current()
+        )
+        call.path_model = address.model
+        if call.endpoint.dialect == "gemini":
+            _read_key(call, scope["query_string"])
         call.options = read_options(call.headers)
         if call.options.event_id is not None:
             call.event_id = call.options.event_id
         return call, problem
 
 
+NOWHERE = Address("", None)
+
+
+def _read_key(call: Call, query: bytes) -> None:
+    """Google's callers may show their key in the query."""
+    key = _query(query).get("key")
+    if key is not None:
+        call.headers.setdefault(b"x-goog-api-key", key.encode())
+
+
+def _query(query: bytes) -> dict[str, str]:
+    return dict(parse_qsl(query.decode("latin-1")))
+
+
 _MENU = "The gateway answers POST at " + ", ".join(f"…/ai/{path}" for path in POST if "v1/v1" not in path) + "."
 
 
-async def _read(call: Call, connection: Connection, receive: Receive, limits: IngressLimits) -> bytes:
-    """All of the body. Raises `TooLarge` before reading it all, `TimedOutReading`, or `CallerLeft`."""
+async def _read(call: Call, connection: Connection, receive: Receive, limits: IngressLimits, query: bytes) -> bytes:
+    """All of the body. Raises `TooLarge` before reading it all, `TimedOutReading`, or `CallerLeft`; `InvalidRequest`
+    where the address asks for a stream that is framed in another way than ours are."""
+    if call.endpoint.streams and _query(query).get("alt") != "sse":
+        raise InvalidRequest("Streams are server-sent events here: add `?alt=sse` to the address.", param="alt")
     length = call.headers.get(b"content-length")
     if length is not None and int(length) > limits.body_max_bytes:
         raise _too_large(limits)

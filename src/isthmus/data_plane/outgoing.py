@@ -11,9 +11,9 @@ from typing import Protocol
 import msgspec
 
 from isthmus.core.call import Call
-from isthmus.core.event import Event, Failed, Finished, Started, UsageReported
+from isthmus.core.chat.event import Event, Failed, Finished, Started, UsageReported
+from isthmus.core.chat.request import Chat
 from isthmus.core.reply import Frame
-from isthmus.core.request import Chat
 from isthmus.errors import GatewayError, Interrupted, Malformed
 from isthmus.wire.framing.sse import DONE, EventCut, ServerSentEvents
 from isthmus.wire.protocol import Dialect, Filter
@@ -157,6 +157,7 @@ class RelayedWhole:
     def _check(self, body: bytes, failed: bool) -> None:
         """What gives no reason for its end may be no answer at all. One that gives it has been decoded."""
         try:
+            body.isascii() or body.decode()
             _decode_object(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Malformed(f"The provider's answer is not a JSON object: {error}.") from None
@@ -205,7 +206,7 @@ class Written:
         if isinstance(event, Started):
             self._started = True
             target = call.target
-            model = event.model if target is None or target.relay else target.name
+            model = event.model if target is None else (event.model or target.model) if target.relay else target.name
             created = event.created or int(call.started_at)
             event = msgspec.structs.replace(event, model=model, created=created)
             call.usage = event.usage or call.usage

@@ -8,7 +8,8 @@ from isthmus.clock import Clock
 from isthmus.core.call import Call
 from isthmus.core.reply import Reply
 from isthmus.core.stage import Handler, compose
-from isthmus.data_plane.dispatch import Dispatcher
+from isthmus.data_plane.count_tokens import TokenCounter
+from isthmus.data_plane.outbound.dispatch import Dispatcher
 from isthmus.data_plane.read_request import read_request
 from isthmus.policies.authenticate import Refresh, authenticate, check_model
 from isthmus.policies.choose_gateway import EnsureDefault, choose_gateway
@@ -22,6 +23,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     clock: Clock
     dispatch: Dispatcher
+    count_tokens: TokenCounter
     ensure_default: EnsureDefault
     refresh: Refresh
     append: Append
@@ -32,9 +34,11 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 def pipeline(parts: Parts) -> Handler:
     async def route(call: Call) -> Reply:
         assert call.dialect is not None
-        target = call.snapshot.models.resolve(call.model, call.dialect)
+        target = call.snapshot.models_of(call.account_id).resolve(call.model, call.dialect)
         call.target = target
         check_model(call.token, target.name.lower(), call.model.lower())
+        if call.endpoint.counts:
+            return await parts.count_tokens(call, target)
         return await drive(once(target), call, parts.dispatch, parts.clock)
 
     return compose(

@@ -27,12 +27,12 @@ def read_request(log_body_bytes: int, bypass_platform_models: bool) -> Stage:
         if call.endpoint.dialect is None:
             body = _unwrapped(call, body)
         else:
-            call.model = _model(body)
+            call.model = _model(body) if call.path_model is None else _named(call.path_model)
         call.body = body
-        call.stream = _stream(body)
+        call.stream = _stream(body) if call.endpoint.streams is None else call.endpoint.streams
         if call.dialect is None:
             call.dialect = _run_dialect(call.model, body)
-            if call.dialect != "workers_ai" and "model" not in body:
+            if call.dialect not in ("workers_ai", "gemini") and "model" not in body:
                 body = call.body = Body(body.changed({"model": msgspec.json.encode(call.model)}))
         _check_messages(body)
         if bypass_platform_models and call.options.gateway_id is None and call.model.startswith("@"):
@@ -92,7 +92,8 @@ def _unwrapped(call: Call, body: Body) -> Body:
 
 def _run_dialect(model: str, body: Body) -> str:
     """What an `/ai/run` model speaks (data-plane 4.2): Anthropic's its own messages, platform models the native form,
-    others chat; all but Anthropic's take a Responses `input`. A bare text to go on from has the native form only."""
+    others chat; all but Anthropic's take a Responses `input` or Google's `contents`. A bare text to go on from has the
+    native form only."""
     lower = model.lower()
     if bytes(memoryview(body.fields.get("prompt", msgspec.Raw()))[:1]) == b'"' and "messages" not in body:
         return "workers_ai"
@@ -100,6 +101,8 @@ def _run_dialect(model: str, body: Body) -> str:
         return "anthropic_messages"
     if "input" in body and "messages" not in body and "prompt" not in body:
         return "openai_responses"
+    if "contents" in body and "messages" not in body:
+        return "gemini"
     return "workers_ai" if lower.startswith("@") else "openai_chat"
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from isthmus.core.call import Call
+from isthmus.core.chat.fidelity import Note
 from isthmus.core.refusal import refuse
 from isthmus.core.reply import Headers, Reply
 from isthmus.errors import GatewayError
 from isthmus.policies.record import collects
 
-# Names of fields are the caller's own text.
-_NOT_PLAIN = re.compile(r"[^\x21-\x7e]")
+FIDELITY_MAX_CHARACTERS = 4096
+# Names of fields are the caller's own text: what a quoted string may not hold (RFC 9651, 3.3.3) is replaced.
+_NOT_QUOTABLE = re.compile(r'[^\x20-\x7e]|["\\]')
 
 
 class Caller(Protocol):
@@ -26,10 +29,13 @@ class Caller(Protocol):
 
 
 class EgressLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """`answer_max_bytes`: the longest whole answer. `keep_alive_seconds` 0: silent streams stay silent.
+    """`answer_max_bytes`: the longest whole answer. `stream_max_bytes`, `stream_max_seconds`: the longest streamed one,
+    far beyond any model's, since a provider may never stop. `keep_alive_seconds` 0: silent streams stay silent.
     `linger_seconds`: how long a provider may keep its connection after the last event of a stream."""
 
     answer_max_bytes: int = 64 * 1024 * 1024
+    stream_max_bytes: int = 256 * 1024 * 1024
+    stream_max_seconds: float = 7200.0
     log_body_bytes: int = 256 * 1024
     keep_alive_seconds: float = 15.0
     linger_seconds: float = 1.0
@@ -63,6 +69,25 @@ def head(call: Call, reply: Reply) -> Headers:
     ]
     if collects(call):
         headers.append((b"cf-aig-log-id", request_id))
-    if call.lost:
-        headers.append((b"cf-aig-fidelity", _NOT_PLAIN.sub("?", "lost=" + ",".join(call.lost))[:1024].encode()))
+    if call.notes:
+        headers.append((b"cf-aig-fidelity", receipt(call.notes)))
     return headers
+
+
+def receipt(notes: Sequence[Note]) -> bytes:
+    """What happened to fields that the target lacks, as a structured list (RFC 9651): `lost;field="top_k";why="…"`.
+    Where it is too long, `more;count=3` ends it, and the log row has the rest."""
+    items: list[str] = []
+    size = 0
+    for number, note in enumerate(notes):
+        item = f'{note.fate};field="{_quotable(note.field)}";why="{_quotable(note.why)}"'
+        size += len(item) + 2
+        if size > FIDELITY_MAX_CHARACTERS:
+            items.append(f"more;count={len(notes) - number}")
+            break
+        items.append(item)
+    return ", ".join(items).encode()
+
+
+def _quotable(text: str) -> str:
+    return _NOT_QUOTABLE.sub("?", text)[:256]

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator
 
 from isthmus.core.call import Call
 from isthmus.core.refusal import break_off
-from isthmus.core.reply import Reply
+from isthmus.core.reply import Frame, Reply
 from isthmus.data_plane.outgoing import Outgoing
 from isthmus.data_plane.send import Caller, EgressLimits, head, send_refusal
-from isthmus.errors import GatewayError, InternalError
-
-COMMENT = b": keep-alive\n\n"
+from isthmus.errors import GatewayError, InternalError, Malformed
 
 logger = logging.getLogger("isthmus")
 
@@ -53,17 +52,12 @@ class Stream:
         call.content_type = reply.content_type = outgoing.content_type or reply.content_type
         self._watch()
         try:
-            async for frame in reply.frames:
-                data = outgoing.write(frame)
-                if not data:
-                    continue
-                if self._begun and not outgoing.ended:  # nearly always: `_pass` without its questions
-                    call.answer.add(data)
-                    self._last_sent = time.monotonic()
-                    await self._caller.pass_on(data)
-                else:
-                    await self._pass(data)
+            async with asyncio.timeout(self._limits.stream_max_seconds):
+                await self._pull(reply.frames)
             await self._pass(outgoing.close(), final=True)
+        except TimeoutError:
+            seconds = self._limits.stream_max_seconds
+            await self._fail(Malformed(f"The provider's answer took over {seconds:g} seconds."))
         except GatewayError as error:
             await self._fail(error)
         except Exception:
@@ -72,6 +66,23 @@ class Stream:
         finally:
             if self._background is not None:
                 self._background.cancel()
+
+    async def _pull(self, frames: AsyncIterator[Frame]) -> None:
+        outgoing, call = self._outgoing, self._call
+        size, most = 0, self._limits.stream_max_bytes
+        async for frame in frames:
+            size += len(frame.data)
+            if size > most:
+                raise Malformed(f"The provider's answer is over {most} bytes.")
+            data = outgoing.write(frame)
+            if not data:
+                continue
+            if self._begun and not outgoing.ended:  # nearly always: `_pass` without its questions
+                call.answer.add(data)
+                self._last_sent = time.monotonic()
+                await self._caller.pass_on(data)
+            else:
+                await self._pass(data)
 
     async def _pass(self, data: bytes, final: bool = False) -> None:
         call = self._call
@@ -138,5 +149,5 @@ class Stream:
         if self._begun:
             await self._caller.pass_on(self._outgoing.keep_alive)
         else:
-            await self._begin(COMMENT)
+            await self._begin(self._outgoing.keep_alive)
         self._watch()

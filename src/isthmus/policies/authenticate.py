@@ -20,14 +20,14 @@ SECRET_MAX_BYTES = 512
 Refresh = Callable[[], Awaitable[Snapshot]]
 
 
-def secret_of(headers: Mapping[bytes, bytes], key_in_x_api_key: bool) -> str:
+def secret_of(headers: Mapping[bytes, bytes], key_header: bytes | None) -> str:
     """The token as the caller shows it; `Authorization` wins. Empty where there is none, or none of that form."""
     value = headers.get(b"authorization")
     if value is not None:
         scheme, _, secret = value.partition(b" ")
         value = secret.strip() if scheme.lower() == b"bearer" else b""
-    elif key_in_x_api_key:
-        value = headers.get(b"x-api-key")
+    elif key_header is not None:
+        value = headers.get(key_header)
     return (value or b"")[:SECRET_MAX_BYTES].decode("latin-1")
 
 
@@ -63,7 +63,7 @@ def authenticate(clock: Clock, refresh: Refresh) -> Stage:
     """`refresh` gives the newest snapshot: a token that another process has just made counts at once."""
 
     async def stage(call: Call, call_next: Handler) -> Reply:
-        secret = secret_of(call.headers, call.endpoint.key_in_x_api_key)
+        secret = secret_of(call.headers, call.endpoint.key_header)
         try:
             call.token = verify(call.snapshot, secret, call.account_id, RUN, clock.now())
         except Unauthenticated:

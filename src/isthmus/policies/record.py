@@ -7,6 +7,8 @@ import logging
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from isthmus.core.call import Call
 from isthmus.core.entry import LogEntry
 from isthmus.core.refusal import cut_short, note, refuse
@@ -17,6 +19,9 @@ from isthmus.errors import GatewayError, InternalError
 logger = logging.getLogger("isthmus")
 
 Append = Callable[[LogEntry], None]
+
+# No model counts so far: what a provider says beyond it is no count, and no database could keep it.
+TOKENS_MAX = 2**53
 
 
 def record(append: Append, body_max_bytes: int) -> Stage:
@@ -78,11 +83,11 @@ def entry_of(call: Call, body_max_bytes: int) -> LogEntry:
         request_type=call.endpoint.request_type,
         request_content_type=None if content_type is None else content_type[:128].decode("latin-1"),
         response_content_type=None if call.content_type is None else call.content_type[:128].decode("latin-1"),
-        tokens_in=None if usage is None else usage.input_tokens,
-        tokens_out=None if usage is None else usage.output_tokens,
-        cached_tokens=None if usage is None else usage.cache_read_tokens,
-        cache_write_tokens=None if usage is None else usage.cache_write_tokens,
-        reasoning_tokens=None if usage is None else usage.reasoning_tokens,
+        tokens_in=None if usage is None else _count(usage.input_tokens),
+        tokens_out=None if usage is None else _count(usage.output_tokens),
+        cached_tokens=None if usage is None else _count(usage.cache_read_tokens),
+        cache_write_tokens=None if usage is None else _count(usage.cache_write_tokens),
+        reasoning_tokens=None if usage is None else _count(usage.reasoning_tokens),
         finish_reason=call.finish_reason,
         streamed=call.stream,
         metadata=options.metadata,
@@ -90,7 +95,7 @@ def entry_of(call: Call, body_max_bytes: int) -> LogEntry:
         wholesale=target is not None and not target.platform,
         error_code=None if error is None else error.code,
         error_message=None if error is None else error.message[:1000],
-        notes=", ".join(call.lost) or None,
+        notes=msgspec.json.encode(call.notes).decode() if call.notes else None,
         request_size=call.request_size,
         response_size=call.answer.size,
         request_body=sent[:body_max_bytes] or None,
@@ -98,3 +103,7 @@ def entry_of(call: Call, body_max_bytes: int) -> LogEntry:
         request_complete=len(sent) <= body_max_bytes and len(sent) == call.request_size,
         response_complete=len(head) == call.answer.size,
     )
+
+
+def _count(tokens: int) -> int | None:
+    return tokens if 0 <= tokens <= TOKENS_MAX else None
