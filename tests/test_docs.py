@@ -9,6 +9,7 @@ import pkgutil
 import re
 import runpy
 import shlex
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -20,21 +21,28 @@ from msgspec import structs
 
 from isthmus import cli
 from isthmus.app import known
+from isthmus.catalogue.names import _SLUGS
 from isthmus.configuration.declared import ModelDeclared, PriceDeclared, ProviderDeclared
 from isthmus.configuration.read import SECTIONS, check_file
 from isthmus.control_plane.logs.row import shape, shape_with_heads
-from isthmus.control_plane.routes import control_plane
+from isthmus.control_plane.models.listing import ErrorWriters
+from isthmus.control_plane.routes import ControlPlaneOptions, ModelParts, control_plane
 from isthmus.core.account import PERMISSIONS
+from isthmus.core.chat.event import Event, FinishReason
+from isthmus.core.chat.fidelity import Note
+from isthmus.core.chat.part import Part
 from isthmus.core.entry import End, LogEntry
-from isthmus.core.event import Event
 from isthmus.core.gateway import DEFAULT_SETTINGS, GatewaySettings
-from isthmus.data_plane.dispatch import _PASSED_ON
-from isthmus.data_plane.routes import POST, PREFIX, find
+from isthmus.data_plane.outbound.sender import PASSED_ON
+from isthmus.data_plane.routes import GENERATE, POST, PREFIX, Address, find
+from isthmus.data_plane.send import receipt
 from isthmus.errors import GatewayError
 from isthmus.providers.built_in import BUILT_IN
+from isthmus.providers.provider import DIALECT_HEADERS
 from isthmus.settings import settings_table
 from isthmus.simulator.faults import STATUSES, Fault, Kind, read_directive
 from isthmus.targets import PROVIDER_PATHS
+from isthmus.validation.custom_provider import FIELD_NAMES, REQUIRED
 from isthmus.validation.effect import unbuilt
 from isthmus.wire.body import Body
 from isthmus.wire.registry import DIALECTS
@@ -48,6 +56,7 @@ ARCHITECTURE = (DOCS / "architecture.md").read_text()
 OPERATING = (DOCS / "operating.md").read_text()
 API = (DOCS / "reference" / "api.md").read_text()
 
+ENDPOINTS = [*POST.values(), *GENERATE.values()]
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -191,8 +200,12 @@ def test_simulator_directives() -> None:
 def test_the_lists_are_whole() -> None:
     assert first_column(table(API, "permission", "lets")) == list(PERMISSIONS)
     assert first_column(table(API, "`end`", "the call")) == list(get_args(End))
+    assert first_column(table(API, "`finish_reason`", "the answer")) == list(get_args(FinishReason))
     paths = [each.removeprefix("{account}/ai/") for each in first_column(table(API, "address", "method", "speaks"))]
-    assert sorted(paths) == sorted([*POST, "run/{model}"])
+    generate = [f"v1beta/models/{{model}}:{method}" for method in GENERATE]
+    assert sorted(paths) == sorted([*POST, *generate, "run/{model}"])
+    kinds = {name for row in table(API, "field", "in", "is") if "`request_type`" in row[0] for name in ticked(row[2])}
+    assert kinds == {endpoint.request_type for endpoint in ENDPOINTS}
     commands = {name.split()[1] for name in first_column(table(OPERATING, "command", "does"))}
     assert commands == set(cli.COMMANDS)
 
@@ -200,7 +213,9 @@ def test_the_lists_are_whole() -> None:
 async def test_management_addresses() -> None:
     """Each address names its methods to whoever comes with one that it does not have."""
     nobody: Any = None
-    app: Any = control_plane(nobody, nobody, nobody)
+    errors = ErrorWriters(openai=DIALECTS["openai_chat"], anthropic=DIALECTS["anthropic_messages"])
+    models = ModelParts(reachable=nobody, errors=errors)
+    app: Any = control_plane(nobody, nobody, nobody, ControlPlaneOptions(), models)
     wanted = {}
     sent: list[Any] = []
 
@@ -208,18 +223,74 @@ async def test_management_addresses() -> None:
         sent.append(message)
 
     for route in app.routes:
-        path = re.sub(r"\{\w+\}", "x", route.path)
+        template = route.path.replace(":path}", "}")
+        path = re.sub(r"\{\w+\}", "x", template)
         scope = {"type": "http", "method": "BREW", "path": path, "headers": [], "query_string": b""}
         await app(scope, nobody, send)
-        wanted[route.path] = dict(sent[-2]["headers"])[b"allow"].decode()
+        wanted[template] = dict(sent[-2]["headers"])[b"allow"].decode()
     rows = table(API, "address", "methods", "permission")
     told = {ticked(row[0])[0].replace("{account}", PREFIX + "{account_id}"): row[1] for row in rows}
     assert told == wanted
 
 
+def test_dialects() -> None:
+    """A dialect is spoken by callers where an address has it, by providers where a row has it."""
+    providers = {name for row in BUILT_IN for name in row.paths}
+    callers = {endpoint.dialect or "workers_ai" for endpoint in ENDPOINTS}
+    told = {ticked(row[0])[0]: row[2] for row in table(API, "dialect", "below", "spoken by", "is")}
+    sides = {"callers": callers, "providers": providers}
+    names = {dialect.name for dialect in DIALECTS.values()}
+    assert told == {name: ", ".join(side for side, have in sides.items() if name in have) for name in names}
+    assert providers == set(PROVIDER_PATHS)
+
+
 def test_providers() -> None:
-    told = [[ticked(cell) for cell in row] for row in table(API, "provider", "base URL", "its dialects", "key")]
-    assert told == [[[row.slug], [row.base_url], list(row.paths), [row.credential_variable]] for row in BUILT_IN]
+    names = {row[1]: ticked(row[0])[0] for row in table(API, "dialect", "below", "spoken by", "is")}
+    told = []
+    for slug, base_url, dialects, key in table(API, "provider", "base URL", "its dialects", "key"):
+        spoken = [] if dialects == "none yet" else [names[word] for word in dialects.split(", ")]
+        told.append((ticked(slug), ticked(base_url), spoken, ticked(key)))
+    places = [row.base_url or row.base_url_variable for row in BUILT_IN]
+    wanted = [
+        ([row.slug], [place] if place else [], list(row.paths), [row.credential_variable])
+        for row, place in zip(BUILT_IN, places, strict=True)
+    ]
+    assert told == wanted
+
+
+def test_spellings_of_providers() -> None:
+    rows = table(API, "slug", "other spellings")
+    assert {name: ticked(slug)[0] for slug, names in rows for name in ticked(names)} == _SLUGS
+
+
+def test_custom_providers() -> None:
+    rows = table(API, "attribute", "value")
+    assert set(first_column(rows)) == {field.name for field in FIELD_NAMES}
+    assert {name for row in rows if "required" in row[1] for name in ticked(row[0])} == set(REQUIRED)
+
+
+def test_receipts() -> None:
+    """The one that is shown is one that is sent."""
+    lost = Note(field="top_k", fate="lost", why="no such field")
+    emulated = Note(field="cache_control", fate="emulated", why="it caches by itself")
+    assert f"```text\n{receipt((lost, emulated)).decode()}\n```" in API
+    assert f"`{{{', '.join(Note.__struct_fields__)}}}`" in API
+
+
+def test_extras() -> None:
+    """With what each brings; the tests' own are too many to name."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    brought = {
+        name: [] if name == "dev" else [re.split(r"[>=<]", each)[0] for each in declared[name]] for name in declared
+    }
+    assert {ticked(row[0])[0]: ticked(row[1]) for row in table(OPERATING, "extra", "brings", "for")} == brought
+    texts = " ".join(page.read_text() for page in PAGES) + "".join(path.read_text() for path in SOURCE.rglob("*.py"))
+    assert set(re.findall(r"isthmus\[(\w+)\]", texts)) <= declared.keys()
+
+
+def test_the_notice_names_the_version() -> None:
+    version = json.loads((SOURCE / "catalogue" / "prices.json").read_bytes())["version"]
+    assert f"genai-prices {version} " in (ROOT / "NOTICE").read_text()
 
 
 def calls() -> Iterator[tuple[str, ast.Call, ModuleType]]:
@@ -235,10 +306,13 @@ def test_headers() -> None:
     ignored = set(first_column(table(API, "header", "waits for")))
     asked = {getattr(call.args[0], "value", None) for name, call, _ in calls() if name == "get" and call.args}
     names = {name.decode() for name in asked if isinstance(name, bytes)}
-    assert read == names | {name.decode() for row in BUILT_IN for name, _ in row.forward}
+    names |= {endpoint.key_header.decode() for endpoint in ENDPOINTS if endpoint.key_header is not None}
+    forwarded = [name for row in BUILT_IN for name, _ in row.forward]
+    forwarded += [name for each in DIALECT_HEADERS.values() for name, _ in each]
+    assert read == names | {name.decode() for name in forwarded}
     written = "".join(path.read_text() for path in SOURCE.rglob("*.py") if path.name != "headers.py")
     ours = set(re.findall(r'b"((?:cf-aig|x-isthmus)-[a-z-]*[a-z])"', written))
-    assert sent == ours | {name.decode() for name in _PASSED_ON} | {"retry-after", "allow", "connection"}
+    assert sent == ours | {name.decode() for name in PASSED_ON} | {"retry-after", "allow", "connection"}
     assert len(ignored) > 10 and not ignored & (read | ours)
 
 
@@ -247,9 +321,11 @@ def numbers(name: str) -> Iterator[tuple[str, int]]:
     for function, call, module in calls():
         for keyword in call.keywords:
             value = keyword.value
-            number = getattr(module, value.id, None) if isinstance(value, ast.Name) else getattr(value, "value", None)
-            if keyword.arg == name and isinstance(number, int):
-                yield function, number
+            for option in (value.body, value.orelse) if isinstance(value, ast.IfExp) else (value,):
+                named = isinstance(option, ast.Name)
+                number = getattr(module, option.id, None) if named else getattr(option, "value", None)
+                if keyword.arg == name and isinstance(number, int):
+                    yield function, number
 
 
 def test_errors_and_codes() -> None:
@@ -283,7 +359,7 @@ def test_gateway_fields() -> None:
 
 def test_log_row() -> None:
     numbers: dict[str, Any] = dict.fromkeys(LogEntry.__struct_fields__, 1)
-    full = LogEntry(**numbers | {"request_body": b"{}", "response_body": b"{}"})
+    full = LogEntry(**numbers | {"request_body": b"{}", "response_body": b"{}", "notes": "[]"})
     rows = table(API, "field", "in", "is")
     assert set(first_column(rows)) == shape_with_heads(full).keys()
     assert {name for row in rows if "list" in row[1] for name in ticked(row[0])} == shape(full).keys()
@@ -334,8 +410,9 @@ def test_the_types() -> None:
     for name, file, _ in table(ARCHITECTURE, "type", "in", "is"):
         kind = at(f"{file.strip('`').removesuffix('.py').replace('/', '.')}.{name.strip('`')}")
         assert isinstance(kind, type) or get_args(kind)
-    (events,) = re.findall(r"`Event` is one of (.*?)\.\n", ARCHITECTURE, re.DOTALL)
-    assert ticked(events) == [kind.__name__ for kind in get_args(Event)]
+    for name, union in (("Event", Event), ("Part", Part)):
+        (kinds,) = re.findall(rf"`{name}` is one of (.*?)\.\n", ARCHITECTURE, re.DOTALL)
+        assert ticked(kinds) == [kind.__name__ for kind in get_args(union)]
 
 
 def test_the_errors_tree() -> None:
@@ -390,11 +467,13 @@ def test_the_readmes_calls_are_served() -> None:
     typed = re.findall(
         r"curl \$BASE/ai/(\S+) .*?-d '(.*?)'$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
     )
-    assert len(typed) >= 4
+    spoken = []
     for path, body in typed:
-        _, endpoint, _ = find(f"{PREFIX}account/ai/{path}") or (None, None, None)
-        assert endpoint is not None, path
-        if endpoint.dialect is not None:
-            assert DIALECTS[endpoint.dialect].read_request(Body(body.encode())).messages
+        address = find(f"{PREFIX}account/ai/{path}")
+        assert isinstance(address, Address) and address.endpoint is not None, path
+        spoken.append(address.endpoint.dialect)
+        if address.endpoint.dialect is not None:
+            assert DIALECTS[address.endpoint.dialect].read_request(Body(body.encode())).messages
         else:
             assert json.loads(body)["input"]
+    assert set(spoken) == {endpoint.dialect for endpoint in ENDPOINTS}

@@ -21,10 +21,10 @@ import openai
 import pytest
 
 from isthmus.local import weights
+from sdk.targets import AWS, KEYS, SECRETS, configuration
 
 ACCOUNT = "5d" * 16
 TOKEN = "token-of-the-sdk-tests"
-KEYS = {"OPENAI_API_KEY": "sk-openai-of-the-sdk-tests", "ANTHROPIC_API_KEY": "sk-ant-of-the-sdk-tests"}
 STOP_SECONDS = 30
 
 STRICT: Any = {"_strict_response_validation": True}
@@ -42,7 +42,7 @@ class Process:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "isthmus", *arguments],
             cwd=directory,
-            env={**_without_settings(), **KEYS},
+            env={**_without_settings(), **KEYS, **AWS},
             stdout=subprocess.DEVNULL if on_stderr else subprocess.PIPE,
             stderr=subprocess.PIPE if on_stderr else subprocess.DEVNULL,
             text=True,
@@ -127,10 +127,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, simulator_url: str, smollm2
     link.parent.mkdir(parents=True)
     link.symlink_to(smollm2.resolve())
     config = directory / "gateway.toml"
-    config.write_text(
-        f'[providers.openai]\nbase_url = "{simulator_url}/v1/"\nallow_private_address = true\n'
-        f'[providers.anthropic]\nbase_url = "{simulator_url}/"\nallow_private_address = true\n'
-    )
+    config.write_text(configuration(simulator_url))
     arguments = ["serve", "--port", "0", "--data", str(data), "--config", str(config)]
     process = Process(
         [*arguments, "--account-id", ACCOUNT, "--api-token", TOKEN], directory, "ready at ", on_stderr=True
@@ -141,7 +138,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, simulator_url: str, smollm2
     assert process.stop(signal.SIGTERM) == 0
     told = "".join(process.lines)
     assert "Traceback" not in told and " ERROR " not in told, told
-    assert not [secret for secret in (TOKEN, *KEYS.values()) if secret in told]
+    assert not [secret for secret in (TOKEN, *SECRETS) if secret in told]
 
 
 @pytest.fixture(scope="session")

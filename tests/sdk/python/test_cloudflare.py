@@ -9,7 +9,8 @@ import cloudflare
 import pytest
 from cloudflare.types.ai.ai_run_response import UnionMember8
 
-LOCAL = "@cf/huggingface/smollm2-135m-instruct"
+from sdk.targets import LOCAL
+
 OPENAI = "openai/gpt-4o"
 ANTHROPIC = "anthropic/claude-haiku-4.5"
 MODELS = [LOCAL, OPENAI, ANTHROPIC]
