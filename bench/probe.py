@@ -127,7 +127,10 @@ def _chunks(body: bytes) -> Iterator[bytes]:
 def _text(row: Row, body: bytes) -> str:
     """The text that the answer carries, "" when a stream does not end as its dialect says."""
     if row.kind is Kind.JSON:
-        return str(msgspec.json.decode(body)["choices"][0]["message"]["content"])
+        whole_answer = msgspec.json.decode(body)
+        if row.dialect is Dialect.MESSAGES:
+            return str(whole_answer["content"][0]["text"])
+        return str(whole_answer["choices"][0]["message"]["content"])
     data = [line.removeprefix(b"data:").strip() for line in body.splitlines() if line.startswith(b"data:")]
     if row.dialect is Dialect.MESSAGES:
         events = [msgspec.json.decode(event) for event in data]

@@ -47,6 +47,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 _OPENAI_PATH = "/v1/chat/completions"
 _REST = f"/client/v4/accounts/{ACCOUNT_ID}/ai/v1"
 _OPENAI = "openai/gpt-5.5"
+_OPENAI_CHAT = "openai/gpt-4.1"  # which does not think, so that it is asked in chat completions
 _ANTHROPIC = "anthropic/claude-haiku-4.5"
 _KEY = {"Authorization": f"Bearer {API_TOKEN}"}
 
@@ -69,6 +70,8 @@ def plain_rows(name: str, server: Server) -> list[Row]:
 
 ISTHMUS_ROWS = {
     "json": "isthmus, JSON relayed",
+    "json-messages": "isthmus, JSON translated: messages at openai",
+    "json-anthropic": "isthmus, JSON translated: chat at anthropic",
     "sse": "isthmus, SSE relayed",
     "messages": "isthmus, SSE translated: messages at openai",
     "anthropic": "isthmus, SSE translated: chat at anthropic",
@@ -87,15 +90,16 @@ def isthmus_rows(server: Server) -> dict[str, Row]:
     )
     change = msgspec.structs.replace
     stream = change(chat, kind=Kind.SSE, body=answers.chat_request(_OPENAI, stream=True))
+    messages = f"{_REST}/messages"
+    asked = change(
+        chat, path=messages, body=answers.messages_request(_OPENAI_CHAT, stream=False), dialect=Dialect.MESSAGES
+    )
     rows = {
         "json": chat,
+        "json-messages": asked,
+        "json-anthropic": change(chat, body=answers.chat_request(_ANTHROPIC, stream=False)),
         "sse": stream,
-        "messages": change(
-            stream,
-            path=f"{_REST}/messages",
-            body=answers.messages_request(_OPENAI, stream=True),
-            dialect=Dialect.MESSAGES,
-        ),
+        "messages": change(asked, kind=Kind.SSE, body=answers.messages_request(_OPENAI_CHAT, stream=True)),
         "anthropic": change(stream, body=answers.chat_request(_ANTHROPIC, stream=True)),
     }
     return {key: change(row, name=ISTHMUS_ROWS[key]) for key, row in rows.items()}
