@@ -289,7 +289,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         "an earlier search and its citation",
         chat(HELLO, says("assistant", SEARCHED, QUOTED), says("user", "Sure?")),
-        lambda c: first(part.citations for part in parts(c, Text) if part.citations),
+        lambda c: first((one.url, one.title) for part in parts(c, Text) for one in part.citations),
     ),
     Feature("image by address", chat(says("user", "See", Image(url="https://example.org/a.png"))), image),
     Feature("image by value", chat(says("user", "See", Image(base64=PNG, media_type="image/png"))), image),

@@ -9,7 +9,7 @@ import pytest
 
 from fidelity import answers, requests
 from fidelity.document import PAGE, page
-from fidelity.table import CALLERS, LOST, SILENT, TARGETS, answer_cell, asked_by, request_cell
+from fidelity.table import CALLERS, CARRIED, LOST, SILENT, TARGETS, UNSAID, answer_cell, asked_by, request_cell
 
 PAIRS = [(caller, target) for caller in CALLERS for target in TARGETS]
 named = {"ids": lambda value: getattr(value, "name", value)}
@@ -29,6 +29,10 @@ def test_some_caller_can_say_each_feature(feature: Any) -> None:
 @pytest.mark.parametrize("feature", answers.FEATURES, **named)
 @pytest.mark.parametrize(("caller", "target"), PAIRS)
 def test_whole_and_streamed_answers_say_the_same(caller: str, target: str, feature: Any) -> None:
+    if caller == "anthropic_messages" and feature.name == "service tier":
+        # A stream of Messages says it at its start only, where most providers do not know it yet.
+        assert answer_cell(caller, target, feature, True) in (CARRIED, UNSAID)
+        return
     assert answer_cell(caller, target, feature, True) == answer_cell(caller, target, feature, False)
 
 

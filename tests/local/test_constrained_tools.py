@@ -17,6 +17,7 @@ from isthmus.core.chat.event import (
     ToolCallStarted,
     UsageReported,
 )
+from isthmus.core.chat.fidelity import Note
 from isthmus.core.chat.request import (
     AnswerFormat,
     Chat,
@@ -183,8 +184,11 @@ def test_references_of_a_tool_lead_to_its_own_definitions():
 
 
 def test_it_always_streams_and_says_what_it_left_out():
-    asked = constrain(chat(stop=("}",), unplaced=("seed",)))
-    assert (asked.stream, asked.include_usage, asked.stop, asked.unplaced) == (True, True, (), ("seed", "stop"))
+    seed = Note(field="seed", fate="lost", why="it has none")
+    asked = constrain(chat(stop=("}",), unplaced=(seed,)))
+    assert (asked.stream, asked.include_usage, asked.stop) == (True, True, ())
+    told = [(note.field, note.fate) for note in asked.unplaced]
+    assert told == [("seed", "lost"), ("tools", "emulated"), ("stop", "lost")]
     assert asked.temperature == 0.0
     assert constrain(chat(temperature=0.7)).temperature == 0.7
     free = constrain(chat(tools=(), stop=("}",)))

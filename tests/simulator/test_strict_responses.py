@@ -100,6 +100,16 @@ BROKEN: dict[str, tuple[dict[str, Any], str | None, str | None]] = {
         "missing_required_parameter",
     ),
     "tool unknown": ({"tools": [{"type": "magic"}]}, "tools[0].type", "invalid_value"),
+    "tool of images with a model of no name": (
+        {"tools": [{"type": "image_generation", "model": False}]},
+        "tools[0].model",
+        "invalid_type",
+    ),
+    "tool of images of a quality unknown": (
+        {"tools": [{"type": "image_generation", "quality": "x"}]},
+        "tools[0].quality",
+        "invalid_value",
+    ),
     "tool without a type": ({"tools": [{"name": "f"}]}, "tools[0].type", "missing_required_parameter"),
     "tool named badly": ({"tools": [{**TOOL, "name": "a b"}]}, "tools[0].name", "invalid_value"),
     "strict with an open object": (

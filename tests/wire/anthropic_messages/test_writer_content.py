@@ -111,10 +111,13 @@ def test_sources_belong_to_the_text_before_them(both):
     assert again(second)[0].citations[0].opaque is None
 
 
-def test_a_source_whose_text_has_been_left_is_passed_over(both):
+def test_a_source_whose_text_has_been_left(stream, whole):
+    """A streamed block that has ended takes no more; in a whole answer it still can."""
     call = (ToolCallStarted(index=0, id="a", name="f"), ToolCallDelta(index=0, arguments="{}"))
-    blocks = both(TextDelta(text="So."), *call, Cited(citation=Citation(url="https://example.com")))
-    assert [block.get("citations") for block in blocks] == [None, None]
+    events = (STARTED, TextDelta(text="So."), *call, Cited(citation=Citation(url="https://example.com")), STOP)
+    assert [block.get("citations") for block in content(stream(*events))] == [None, None]
+    text, called = whole(*events)["content"]
+    assert [one["url"] for one in text["citations"]] == ["https://example.com"] and "citations" not in called
 
 
 def test_a_search_of_another_vendor_comes_back_to_it(both):

@@ -78,6 +78,7 @@ def test_summary_of_a_relayed_stream(case):
     assert summary.model == events[0].model
     assert summary.usage is not None and summary.usage.total_tokens == usages[-1].total_tokens
     assert summary.usage.cache_read_tokens == usages[-1].cache_read_tokens
+    assert summary.usage.web_searches == usages[-1].web_searches
     assert summary.finish_reason == (reasons[0] if reasons else None)
     assert summary.failed == isinstance(events[-1], Failed)
 

@@ -12,7 +12,7 @@ from isthmus.core.chat.model import Model
 from isthmus.core.chat.request import Chat, Message, Opaque, Part, Reasoning, Text, ToolCall
 from isthmus.wire.body import Body
 from isthmus.wire.framing.sse import ServerSentEvents
-from isthmus.wire.openai_chat import DEEPSEEK_CHAT, OPENAI_CHAT, OPENROUTER_CHAT, OpenAIChat
+from isthmus.wire.openai_chat import DEEPSEEK_CHAT, OPENAI_CHAT, OPENAI_CHAT_COMPATIBLE, OPENROUTER_CHAT, OpenAIChat
 from isthmus.wire.openai_chat.options import Options
 from isthmus.wire.sealed import MARK, seal, seal_id
 
@@ -89,9 +89,24 @@ def test_a_caller_gives_back_what_was_thought(events: list[Event], blocks: list[
         assert read(message) == (Message(role="assistant", parts=(*blocks, Text(text="So."))),)
 
 
-def test_without_a_signature_there_is_nothing_to_keep() -> None:
+def test_without_a_signature_a_relay_knows_it_for_ours() -> None:
     for message in answered(ANSWERS[0][0]):
-        assert "reasoning_details" not in message
+        (mark,) = message["reasoning_details"]
+        assert mark == {"type": "reasoning.encrypted", "data": "isthmus-sealed_none_", "index": 0}
+        asked = {"model": "m", "messages": [{"role": "user", "content": "?"}, message]}
+        (thought,) = (part for part in OPENAI_CHAT.read_request(body_of(asked)).messages[1].parts if is_thought(part))
+        assert thought.text == message["reasoning_content"] and thought.signature is None
+        for dialect, field in ((OPENAI_CHAT_COMPATIBLE, False), (DEEPSEEK_CHAT, True)):
+            passed = msgspec.json.decode(dialect.relay_request(body_of(asked), "x").body)["messages"][1]
+            assert ("reasoning_content" in passed) is field and "reasoning_details" not in passed
+
+
+def body_of(asked: dict[str, Any]) -> Body:
+    return Body(msgspec.json.encode(asked))
+
+
+def is_thought(part: Part) -> bool:
+    return isinstance(part, Reasoning)
 
 
 def turn(*parts: Part) -> Chat:

@@ -208,6 +208,25 @@ class HostedTool(Strict, forbid_unknown_fields=False, frozen=True, kw_only=True)
     type: str
 
 
+class ImageMask(Strict, frozen=True, kw_only=True):
+    image_url: str | UnsetType = UNSET
+    file_id: str | UnsetType = UNSET
+
+
+class ImageTool(HostedTool, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    model: str | UnsetType = UNSET
+    quality: Literal["low", "medium", "high", "auto"] | UnsetType = UNSET
+    size: str | UnsetType = UNSET
+    output_format: Literal["png", "webp", "jpeg"] | UnsetType = UNSET
+    output_compression: Annotated[int, Meta(ge=0, le=100)] | UnsetType = UNSET
+    moderation: Literal["auto", "low"] | UnsetType = UNSET
+    background: Literal["transparent", "opaque", "auto"] | UnsetType = UNSET
+    input_fidelity: Literal["high", "low"] | UnsetType | None = UNSET
+    input_image_mask: ImageMask | UnsetType = UNSET
+    partial_images: Annotated[int, Meta(ge=0, le=3)] | UnsetType = UNSET
+    action: Literal["generate", "edit", "auto"] | UnsetType = UNSET
+
+
 Tool = FunctionTool | CustomTool | HostedTool
 
 
@@ -323,7 +342,7 @@ def read_item(raw: Any, at: Path) -> Item:
 
 def read_tool(raw: Any, at: Path) -> Tool:
     kind = _type_of(raw)
-    shapes: dict[str, Any] = {"function": FunctionTool, "custom": CustomTool}
+    shapes: dict[str, Any] = {"function": FunctionTool, "custom": CustomTool, "image_generation": ImageTool}
     if kind is not None and kind not in shapes and kind not in HOSTED_TOOLS:
         raise ShapeError("tag", (*at, "type"), value=kind)
     tool: Tool = read_shape(raw, shapes.get(kind or "", HostedTool), at)

@@ -134,7 +134,8 @@ class WholeWriter:
             self._leave()
 
     def _source(self, event: Cited) -> None:
+        """Some providers tell the sources when all is said: they belong to the last text, whatever came after it."""
         citation = answered_citation(event.citation)
-        block = self._open
-        if citation is not None and block is not None and block["type"] == "text":
+        block = next((block for block in reversed(self._blocks) if block["type"] == "text"), None)
+        if citation is not None and block is not None:
             block["citations"] = [*(block["citations"] or ()), citation]

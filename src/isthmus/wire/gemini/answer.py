@@ -57,6 +57,7 @@ _CALL = re.compile(rb'"functionCall"\s*:')
 
 _Heads = schema.AnswerHead | list[schema.AnswerHead]
 _decode_heads: Callable[[bytes], _Heads] = msgspec.json.Decoder(_Heads).decode
+_decode_grounding = msgspec.json.Decoder(schema.HeadGrounding).decode
 
 
 def finish_reason(given: str, called: bool) -> FinishReason:
@@ -128,6 +129,10 @@ def summarize(answer: bytes, whole: bool) -> Summary:
     summary = Summary()
     for head in heads:
         summary = _added(summary, head)
+    searches = sum(_searches(candidate) for head in heads for candidate in head.candidates or ())
+    if searches and summary.usage is not None:
+        usage = msgspec.structs.replace(summary.usage, web_searches=searches)
+        summary = msgspec.structs.replace(summary, usage=usage)
     if summary.finish_reason == "stop" and _CALL.search(answer):
         summary = msgspec.structs.replace(summary, finish_reason="tool_calls")
     return summary
@@ -147,6 +152,13 @@ def _added(summary: Summary, head: schema.AnswerHead) -> Summary:
         finish_reason=reason,
         failed=summary.failed or head.error is not None,
     )
+
+
+def _searches(candidate: schema.HeadCandidate) -> int:
+    try:
+        return len(_decode_grounding(candidate.grounding_metadata).web_search_queries or ())
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return 0
 
 
 def _head(data: bytes) -> _Heads:

@@ -323,6 +323,11 @@ class Answer(msgspec.Struct, frozen=True, rename="camel"):
 
 class HeadCandidate(msgspec.Struct, frozen=True, rename="camel"):
     finish_reason: str | None = None
+    grounding_metadata: msgspec.Raw = msgspec.Raw()
+
+
+class HeadGrounding(msgspec.Struct, frozen=True, rename="camel"):
+    web_search_queries: list[msgspec.Raw] | None = None
 
 
 class AnswerHead(msgspec.Struct, frozen=True, rename="camel"):

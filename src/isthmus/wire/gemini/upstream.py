@@ -186,7 +186,8 @@ def _choice(chat: Chat, functions: list[Tool], receipt: Receipt) -> dict[str, An
     strict = any(tool.strict for tool in functions)
     if chat.parallel_tool_calls is False and chat.tools:
         receipt.lost("parallel_tool_calls", "Gemini may call several tools at once")
-    if strict and not all(tool.strict for tool in functions) and (choice is None or choice.mode == "auto"):
+    validated = strict or (choice is not None and bool(choice.allowed))
+    if validated and not all(tool.strict for tool in functions) and (choice is None or choice.mode == "auto"):
         receipt.emulated("tools.strict", "it holds for all tools")
     if choice is None:
         return {"mode": "VALIDATED"} if strict else {}

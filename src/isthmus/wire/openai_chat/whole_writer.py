@@ -28,7 +28,7 @@ from isthmus.wire.openai_chat.answer.asked import AnsweredCalls, Calling
 from isthmus.wire.openai_chat.answer.logprobs import write_logprobs
 from isthmus.wire.openai_chat.answer.sources import write_annotation
 from isthmus.wire.openai_chat.answer.usage import write_reason, write_tier, write_usage
-from isthmus.wire.openai_chat.messages.thinking import write_details
+from isthmus.wire.openai_chat.messages.thinking import unsigned_details, write_details
 from isthmus.wire.openai_chat.writer import ID_PREFIX
 from isthmus.wire.sealed import seal_id
 
@@ -151,6 +151,8 @@ class _Choice:
             message["reasoning_content"] = thought
         if self._blocks:
             message["reasoning_details"] = write_details([*self._blocks, *([Reasoning(text=rest)] if rest else [])])
+        elif thought:
+            message["reasoning_details"] = unsigned_details()
         calls = [_written_call(*called) for called in self._called]
         told = [call for call in calls if call is not None]
         if told and "type" not in told[0]:

@@ -28,7 +28,7 @@ from isthmus.wire.openai_chat.answer.logprobs import write_logprobs
 from isthmus.wire.openai_chat.answer.sources import write_annotation
 from isthmus.wire.openai_chat.answer.usage import write_reason, write_tier, write_usage
 from isthmus.wire.openai_chat.errors import write_error
-from isthmus.wire.openai_chat.messages.thinking import write_details
+from isthmus.wire.openai_chat.messages.thinking import unsigned_details, write_details
 from isthmus.wire.sealed import seal_id
 
 ID_PREFIX = "chatcmpl-"
@@ -202,8 +202,10 @@ class StreamWriter:
         self._finished = True
         written = self._begun(event.choice)
         choice = self._choices[event.choice]
-        # Thinking that came after the last signature, so that the items hold all of it.
-        written += self._details(choice, self._unsigned(choice)) if choice.details else b""
+        if choice.details:  # thinking that came after the last signature, so that the items hold all of it
+            written += self._details(choice, self._unsigned(choice))
+        elif choice.thought:
+            written += self._chunk(b'"reasoning_details":' + _encode(unsigned_details()), choice.index)
         if choice.annotations:
             written += self._chunk(b'"annotations":' + _encode(choice.annotations), event.choice)
         for call in self._calls.of_choice(event.choice):

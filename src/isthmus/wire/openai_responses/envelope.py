@@ -9,7 +9,7 @@ import msgspec
 
 from isthmus.core.chat.event import Finished, Started
 from isthmus.core.chat.fidelity import Receipt
-from isthmus.core.chat.request import Chat, Text
+from isthmus.core.chat.request import Chat, Text, VendorTool
 from isthmus.core.chat.usage import Usage
 from isthmus.errors import GatewayError, InvalidRequest, Unsupported
 from isthmus.wire.json_text import made_up_id, prefixed_id
@@ -108,12 +108,18 @@ def _echo(started: Started, chat: Chat) -> dict[str, Any]:
         "temperature": 1.0 if chat.temperature is None else chat.temperature,
         "text": {"format": text_format(chat), "verbosity": chat.verbosity or "medium"},
         "tool_choice": _choice(chat),
-        "tools": written_tools(chat, unsaid),
+        "tools": written_tools(_offered(chat), unsaid),
         "top_logprobs": chat.top_logprobs or 0,
         "top_p": 1.0 if chat.top_p is None else chat.top_p,
         "truncation": "disabled",
     }
     return echo | {"user": user} if user else echo
+
+
+def _offered(chat: Chat) -> Chat:
+    """Tools that one vendor alone has were not offered to a model whose answer has to be written anew."""
+    tools = tuple(tool for tool in chat.tools if not isinstance(tool, VendorTool))
+    return msgspec.structs.replace(chat, tools=tools)
 
 
 def _choice(chat: Chat) -> str | dict[str, Any]:

@@ -179,15 +179,18 @@ class ResponseWriter:
         return told + self._tell("response.output_text.delta", fields)
 
     def _cite(self, event: Cited) -> bytes:
-        item = self._open
-        if not isinstance(item, MessageItem) or item.parts[-1].kind != "output_text":
-            return b""
-        part = item.parts[-1]
-        annotation = part.cite(event.citation)
-        if annotation is None:
-            return b""
-        at = _at(item, content_index=len(item.parts) - 1, annotation_index=len(part.annotations) - 1)
-        return self._tell("response.output_text.annotation.added", {**at, "annotation": annotation})
+        """Some providers tell the sources when all is said: they belong to the last text, whatever came after it."""
+        messages = (item for item in reversed(self._items) if isinstance(item, MessageItem))
+        for item in messages:
+            for index, part in reversed(list(enumerate(item.parts))):
+                if part.kind != "output_text":
+                    continue
+                annotation = part.cite(event.citation)
+                if annotation is None:
+                    return b""
+                at = _at(item, content_index=index, annotation_index=len(part.annotations) - 1)
+                return self._tell("response.output_text.annotation.added", {**at, "annotation": annotation})
+        return b""
 
     def _reason(self, event: ReasoningDelta) -> bytes:
         item = self._open

@@ -19,6 +19,7 @@ from isthmus.core.chat.request import Opaque, Reasoning
 from isthmus.wire.sealed import seal, unseal
 
 ORIGIN = "openrouter"
+_NOBODY = "none"
 _TEXT, _SUMMARY, _ENCRYPTED = "reasoning.text", "reasoning.summary", "reasoning.encrypted"
 
 
@@ -38,6 +39,8 @@ def _blocks(details: list[dict[str, Any]]) -> Iterator[Reasoning]:
     vendors: list[dict[str, Any]] = []
     for item in details:
         signature = sealed_in(item)
+        if signature is not None and signature.origin == _NOBODY:
+            continue
         if signature is None and is_bare(item):
             yield Reasoning(text=_text(item))
         elif signature is None:
@@ -87,6 +90,12 @@ def write_details(blocks: Iterable[Reasoning], first: int = 0) -> list[dict[str,
                 item["signature"] = seal(signature, ORIGIN)
             items.append(item)
     return items
+
+
+def unsigned_details() -> list[dict[str, Any]]:
+    """Beside thinking that nobody signed, so that a relay knows it for an answer that this gateway wrote: OpenAI and
+    others refuse a message that brings `reasoning_content` back."""
+    return [{"type": _ENCRYPTED, "data": seal(Opaque(origin=_NOBODY, data=""), ORIGIN), "index": 0}]
 
 
 def given_back(blocks: Iterable[Reasoning]) -> list[dict[str, Any]]:
