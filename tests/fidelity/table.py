@@ -10,7 +10,7 @@ import msgspec
 
 from isthmus.core.chat.event import Event
 from isthmus.core.chat.model import Model
-from isthmus.core.chat.request import Chat, CustomTool
+from isthmus.core.chat.request import Chat, CustomTool, Opaque
 from isthmus.errors import InvalidRequest, Unsupported
 from isthmus.wire.body import Body
 from isthmus.wire.protocol import Dialect
@@ -26,6 +26,11 @@ TARGETS = (
     *(name for name in ("bedrock_converse", "cohere_chat") if name in DIALECTS),
 )
 HAVE_CUSTOM = ("openai_chat", "openai_responses")
+SIGNING = {
+    "openai": ("openai_responses",),
+    "anthropic": ("anthropic_messages", "bedrock_converse"),
+    "google": ("gemini",),
+}
 CARRIED, EMULATED, LOST, REFUSED, UNSAID, SILENT = "✓", "≈", "✗", "400", "", "SILENT"
 MODELS = {
     "anthropic_messages": Model(name="claude-sonnet-4-5", max_output_tokens=64000, thinking="budget"),
@@ -79,13 +84,13 @@ def answered_by(target: str, feature: Any, whole: bool) -> list[Event]:
 
 
 def answer_cell(caller: str, target: str, feature: Any, whole: bool) -> str:
-    if feature.origin is not None and DIALECTS[target].origin != feature.origin:
+    if feature.origin is not None and target not in SIGNING[feature.origin]:
         return UNSAID
     if any(isinstance(tool, CustomTool) for tool in feature.asked.get("tools", ())) and caller not in HAVE_CUSTOM:
         return UNSAID
     came = answered_by(target, feature, whole)
     wanted = feature.find(came)
-    if wanted is None or wanted != feature.find(feature.events):
+    if wanted is None or (feature.again is None and wanted != feature.find(feature.events)):
         return UNSAID
     dialect = DIALECTS[caller]
     given = written(dialect, came, feature.chat(not whole), whole)
@@ -93,8 +98,16 @@ def answer_cell(caller: str, target: str, feature: Any, whole: bool) -> str:
         if not whole:
             return answer_cell(caller, target, feature, True)
         again = feature.again(dialect.read_request(Body(next_turn(caller, given))))
-        return CARRIED if again == [signature for signature, *_ in signed(wanted)] else LOST
+        return CARRIED if held(again or ()) == held(signature for signature, *_ in signed(wanted)) else LOST
     return CARRIED if feature.find(read(dialect, given, whole)) == wanted else LOST
+
+
+def held(signatures: Iterable[Opaque]) -> list[tuple[str, str]]:
+    """OpenAI's without the item's id, which is ours where we wrote the item."""
+    return [
+        (each.origin, json.loads(each.data)["encrypted_content"] if each.origin == "openai" else each.data)
+        for each in signatures
+    ]
 
 
 def signed(wanted: Any) -> Iterable[tuple[Any, ...]]:
