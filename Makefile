@@ -11,7 +11,7 @@ run: .venv/.run weights ## a running gateway with a real model's answer
 	$(BIN)/isthmus serve --welcome
 
 test: .venv/.dev $(OLDER:%=.venv/older/%/.done) weights ## every test
-	$(BIN)/python -m pytest
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest
 
 check: style types test ## what CI runs
 

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from isthmus.simulator.exchange import EPOCH_SECONDS, Answer, Exchange, spoiled, sse, streamed, whole
 from isthmus.simulator.openai import responses_rules, rules
 from isthmus.simulator.openai.logprobs import token_logprobs
-from isthmus.simulator.openai.responses_request import FunctionTool, ResponsesRequest
+from isthmus.simulator.openai.responses_request import CustomTool, FunctionTool, ImageTool, ResponsesRequest
 from isthmus.simulator.openai.responses_rules import Reading
 from isthmus.simulator.openai.responses_stream import Events
 from isthmus.simulator.openai.vendor import OPENAI, known_model
@@ -168,10 +168,13 @@ def _text(request: ResponsesRequest, raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tools(reading: Reading, raw: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those whose every field was checked: of most hosted tools only the type was, and what they brought may be of a
+    shape that no answer has."""
     defaults = {"description": None, "strict": True}
     return [
         {**defaults, **given} if isinstance(tool, FunctionTool) else given
         for tool, given in zip(reading.tools, raw.get("tools", ()), strict=True)
+        if isinstance(tool, FunctionTool | CustomTool | ImageTool)
     ]
 
 
