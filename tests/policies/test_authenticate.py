@@ -136,6 +136,7 @@ MODELS: list[tuple[tuple[str, ...] | None, str, bool]] = [
     (("openai/gpt-4o*", "@cf/*"), "@cf/meta/llama", True),
     (("*",), "anthropic/claude", True),
     (("openai/*mini",), "openai/gpt-4o-mini", False),  # a star stands at the end only
+    (("OpenAI/GPT-4o",), "openai/gpt-4O", True),
 ]
 
 

@@ -40,6 +40,17 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     def live(self, now: float) -> bool:
         return not self.revoked and (self.expires_on is None or now < self.expires_on)
 
+    def may_call(self, *spellings: str) -> bool:
+        """A model, by any of these spellings of its name, in any case."""
+        if self.models is None:
+            return True
+        names = [name.lower() for name in spellings]
+        return any(
+            name == rule or (rule.endswith("*") and name.startswith(rule[:-1]))
+            for rule in map(str.lower, self.models)
+            for name in names
+        )
+
 
 def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()

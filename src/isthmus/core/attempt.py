@@ -32,7 +32,8 @@ class Located(msgspec.Struct, frozen=True, kw_only=True):
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one provider, in one dialect.
 
-    `model` is the provider's name for it, `name` the gateway's own (`openai/gpt-5.5`), `traits` what a writer of
+    `model` is the provider's name for it, `name` the gateway's own (`openai/gpt-5.5`), `author_name` the same with the
+    author in the provider's place where that is spelled otherwise (`xai/grok-4`), `traits` what a writer of
     requests must know of it. `located` None: the address is known only when `locate` has been awaited (a process of
     ours that may have to start). `located_stream` is where streamed calls go, if not to the same place; `count` where
     the provider counts tokens, None where it does not. `forward` names the callers' headers that go along, each with
@@ -45,6 +46,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     name: str
     dialect: str
+    author_name: str = ""
     traits: Model = NOT_KNOWN
     located: Located | None = None
     located_stream: Located | None = None

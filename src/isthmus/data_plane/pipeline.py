@@ -36,7 +36,7 @@ def pipeline(parts: Parts) -> Handler:
         assert call.dialect is not None
         target = call.snapshot.models_of(call.account_id).resolve(call.model, call.dialect)
         call.target = target
-        check_model(call.token, target.name.lower(), call.model.lower())
+        check_model(call.token, target.name, target.author_name, call.model)
         if call.endpoint.counts:
             return await parts.count_tokens(call, target)
         return await drive(once(target), call, parts.dispatch, parts.clock)

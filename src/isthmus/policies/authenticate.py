@@ -47,16 +47,10 @@ def verify(snapshot: Snapshot, secret: str, account_id: str | None, permissions:
 
 
 def check_model(token: Token | None, *spellings: str) -> None:
-    """Raises `Forbidden` where the token is bound to other models: none of these spellings of one model's name, in
-    lower case, is among them."""
-    allowed = token.models if token is not None else None
-    if allowed is None:
-        return
-    for rule in map(str.lower, allowed):
-        for name in spellings:
-            if name == rule or (rule.endswith("*") and name.startswith(rule[:-1])):
-                return
-    raise Forbidden("This token may not use this model.", param="model")
+    """Raises `Forbidden` where the token is bound to other models: none of these spellings of one model's name is among
+    them."""
+    if token is not None and not token.may_call(*spellings):
+        raise Forbidden("This token may not use this model.", param="model")
 
 
 def authenticate(clock: Clock, refresh: Refresh) -> Stage:

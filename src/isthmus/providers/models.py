@@ -75,11 +75,12 @@ class ModelTable:
             raise NotFound(f"Model not found: {name[:200]}. This installation serves no model of that name.")
         if row.locate is None:
             target = self._providers[row.provider.lower()].target(row.model, name, dialect, self._traits)
-            return msgspec.structs.replace(target, platform=True)
+            return msgspec.structs.replace(target, author_name=name, platform=True)
         return Target(
             provider=row.provider,
             model=row.model,
             name=name,
+            author_name=name,
             dialect=COMPATIBLE["openai_chat"],
             traits=self._traits(row.provider, row.model),
             locate=row.locate,

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from isthmus.catalogue.names import author_of
 from isthmus.core.attempt import Headers, Located, Sign, Target
 from isthmus.core.chat.model import Model
 from isthmus.errors import InvalidRequest, NotFound
@@ -108,6 +109,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
             provider=self.slug,
             model=wire,
             name=name,
+            author_name=author_of(self.slug) + name[name.find("/") :],
             dialect=self.variants.get(spoken, spoken),
             traits=known,
             located=self._located(place.path, wire, place.adapt),

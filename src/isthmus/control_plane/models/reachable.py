@@ -72,11 +72,4 @@ class Reachable:
 
 
 def _allowed(token: Token, card: ModelCard) -> bool:
-    """A token may be bound to some models; a rule may end in `*`."""
-    if token.models is None:
-        return True
-    names = {card.name.lower(), f"{card.provider}/{card.wire_name}".lower(), f"{card.author}/{card.wire_name}".lower()}
-    for rule in map(str.lower, token.models):
-        if rule in names or (rule.endswith("*") and any(name.startswith(rule[:-1]) for name in names)):
-            return True
-    return False
+    return token.may_call(card.name, f"{card.provider}/{card.wire_name}", f"{card.author}/{card.wire_name}")
