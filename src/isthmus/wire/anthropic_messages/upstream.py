@@ -8,6 +8,7 @@ import msgspec
 
 from isthmus.core.chat.fidelity import Receipt
 from isthmus.core.chat.model import Model
+from isthmus.core.chat.refused import without
 from isthmus.core.chat.request import Chat, Text, Written
 from isthmus.errors import Unsupported
 from isthmus.wire.anthropic_messages.blocks import written_text, written_turns
@@ -19,8 +20,6 @@ from isthmus.wire.strict_schemas import closed
 
 USER_ID_MAX_CHARS = 512
 TOP_P_MIN_THINKING = 0.95
-# Models that refuse these fields take the values that ask for nothing.
-TOP_P_IDLE = 0.99
 
 _TIERS = {"auto": "auto", "default": "standard_only"}
 _LACKING = (
@@ -41,10 +40,10 @@ def write_request(chat: Chat, model: Model) -> Written:
     receipt = Receipt()
     if chat.choices > 1:
         raise Unsupported("This model gives one answer a request.", param="choices")
-    chat = _without(chat, model.refuses, "this model refuses it", receipt)
+    chat = without(model.refuses, chat, receipt)
     plan = plan_thinking(chat, model, receipt)
     if plan.enabled or model.always_thinks:
-        chat = _without(chat, model.refuses_thinking, "this model refuses it while it thinks", receipt)
+        chat = without(model.refuses_thinking, chat, receipt, "this model refuses it while it thinks")
     offered, words = written_tools(chat, model, receipt)
     asked: dict[str, Any] = {"model": model.name, "max_tokens": plan.max_tokens}
     if system := _system(chat, words, receipt):
@@ -58,21 +57,6 @@ def write_request(chat: Chat, model: Model) -> Written:
         asked["stream"] = True
     bound_marks(asked, receipt)
     return Written(body=msgspec.json.encode(asked), notes=receipt.notes())
-
-
-def _without(chat: Chat, names: frozenset[str], why: str, receipt: Receipt) -> Chat:
-    if not names:
-        return chat
-    gone: dict[str, Any] = {}
-    for field in msgspec.structs.fields(Chat):
-        if field.name in names and not field.required and getattr(chat, field.name) != field.default:
-            gone[field.name] = field.default
-            idle = (field.name == "temperature" and chat.temperature == 1) or (
-                field.name == "top_p" and chat.top_p is not None and chat.top_p >= TOP_P_IDLE
-            )
-            if not idle:
-                receipt.lost(field.name, why)
-    return msgspec.structs.replace(chat, **gone) if gone else chat
 
 
 def _system(chat: Chat, words: tuple[str, ...], receipt: Receipt) -> str | list[dict[str, Any]]:

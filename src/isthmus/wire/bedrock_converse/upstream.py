@@ -9,6 +9,7 @@ import msgspec
 
 from isthmus.core.chat.fidelity import Receipt
 from isthmus.core.chat.model import Model
+from isthmus.core.chat.refused import without
 from isthmus.core.chat.request import Chat, Text, Written
 from isthmus.errors import InvalidRequest, Unsupported
 from isthmus.wire.bedrock_converse.answer import STOP_SEQUENCE_PATH
@@ -44,7 +45,7 @@ def write_request(chat: Chat, model: Model) -> Written:
     receipt = Receipt()
     if chat.choices > 1:
         raise Unsupported("This model gives one answer a request.", param="choices")
-    chat = _without_refused(chat, model, receipt)
+    chat = without(model.refuses, chat, receipt)
     family = family_of(model.name)
     wanted = ask(chat, model, family, receipt)
     tools = offer(chat, model, family, receipt)
@@ -70,18 +71,6 @@ def write_request(chat: Chat, model: Model) -> Written:
     except RecursionError:
         raise InvalidRequest("The request is nested too deeply.") from None
     return Written(body=body, notes=receipt.notes(), fetch=turns.fetch)
-
-
-def _without_refused(chat: Chat, model: Model, receipt: Receipt) -> Chat:
-    """Models that refuse a temperature or a topP are not troubled with 1, which asks for nothing."""
-    gone: Json = {}
-    for field in msgspec.structs.fields(Chat):
-        value = getattr(chat, field.name)
-        if field.name in model.refuses and not field.required and value != field.default:
-            gone[field.name] = field.default
-            if field.name not in ("temperature", "top_p") or value != 1:
-                receipt.lost(field.name, "this model refuses it")
-    return msgspec.structs.replace(chat, **gone) if gone else chat
 
 
 def _system(chat: Chat, tools: Offered, turns: TurnWriter, family: Family, receipt: Receipt) -> list[Json]:

@@ -11,6 +11,7 @@ import msgspec
 
 from isthmus.core.chat.fidelity import Receipt
 from isthmus.core.chat.model import Model
+from isthmus.core.chat.refused import without
 from isthmus.core.chat.request import AnswerFormat, Chat, CustomTool, Text, Tool, ToolResult, VendorTool, Written
 from isthmus.errors import InvalidRequest, Unsupported
 from isthmus.wire.cohere_chat.thinking import written_thinking
@@ -34,7 +35,7 @@ def write_request(chat: Chat, model: Model) -> Written:
     if chat.choices > 1:
         raise Unsupported("This provider gives one answer to a call.", param="choices")
     receipt = Receipt()
-    chat = _accepted(chat, model, receipt)
+    chat = without(model.refuses, chat, receipt)
     turns = Turns(model, receipt)
     messages = turns.written(chat.messages)
     if not messages:
@@ -59,16 +60,6 @@ def write_request(chat: Chat, model: Model) -> Written:
     except RecursionError:
         raise InvalidRequest("The request is nested too deeply.") from None
     return Written(body=body, notes=receipt.notes(), fetch=tuple(turns.fetch))
-
-
-def _accepted(chat: Chat, model: Model, receipt: Receipt) -> Chat:
-    """Without the fields that the provider refuses for this model."""
-    unset: dict[str, Any] = {}
-    for field in msgspec.structs.fields(chat):
-        if field.name in model.refuses and not field.required and getattr(chat, field.name) != field.default:
-            receipt.lost(field.name, "this model refuses it")
-            unset[field.name] = field.default
-    return msgspec.structs.replace(chat, **unset) if unset else chat
 
 
 # --- parameters -----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import msgspec
 
 from isthmus.core.chat.fidelity import Receipt
 from isthmus.core.chat.model import Model
+from isthmus.core.chat.refused import without
 from isthmus.core.chat.request import Chat, CustomTool, Image, Text, Tool, ToolResult, VendorTool, WebSearch, Written
 from isthmus.errors import InvalidRequest, Unsupported
 from isthmus.wire.custom_tools import as_function
@@ -26,7 +27,7 @@ _TIERS = {"flex": "flex", "priority": "priority"}
 def write_request(chat: Chat, model: Model) -> Written:
     """Raises `Unsupported`, or `InvalidRequest` where the caller's own objects are nested too deeply to be written."""
     receipt = Receipt()
-    chat = _accepted(chat, model, receipt)
+    chat = without(model.refuses, chat, receipt)
     contents, fetch = written_messages(chat, model, receipt)
     asked: dict[str, Any] = {}
     if instructions := _instructions(chat, model, receipt):
@@ -45,16 +46,6 @@ def write_request(chat: Chat, model: Model) -> Written:
     except RecursionError:
         raise InvalidRequest("The request is nested too deeply.") from None
     return Written(body=body, notes=receipt.notes(), fetch=fetch)
-
-
-def _accepted(chat: Chat, model: Model, receipt: Receipt) -> Chat:
-    """Without the fields that the provider refuses for this model."""
-    unset: dict[str, Any] = {}
-    for field in msgspec.structs.fields(chat):
-        if field.name in model.refuses and not field.required and getattr(chat, field.name) != field.default:
-            receipt.lost(field.name, "this model refuses it")
-            unset[field.name] = field.default
-    return msgspec.structs.replace(chat, **unset) if unset else chat
 
 
 def _instructions(chat: Chat, model: Model, receipt: Receipt) -> list[str]:
