@@ -79,9 +79,7 @@ def read_error(status: int, body: bytes, retry_after: float | None) -> UpstreamE
     if not isinstance(error, AnsweredError):
         error = AnsweredError(message=error or answer.message)
     if _refuses_key(error):
-        return Unavailable(
-            "The provider refused this installation's credential. Its operator must renew it.", status=503
-        )
+        return Unavailable(_KEY_REFUSED_SAID, status=503)
     return upstream_error(
         status,
         error.message[:MESSAGE_MAX_CHARS] if error.message else f"The provider answered with status {status}.",
