@@ -54,7 +54,14 @@ class Line:
         request = await self.read_head()
         for length in request.values(b"content-length"):
             request.body = await self.reader.readexactly(int(length))
+        if request.values(b"transfer-encoding") == [b"chunked"]:
+            request.body = b"".join([chunk async for chunk in self.read_chunks()])
         return request
+
+    async def read_chunks(self) -> AsyncIterator[bytes]:
+        while size := int(await self.reader.readuntil(b"\r\n"), 16):
+            yield (await self.reader.readexactly(size + 2))[:-2]
+        assert await self.reader.readexactly(2) == b"\r\n"
 
     async def write(self, data: bytes) -> None:
         self.writer.write(data)
@@ -119,6 +126,45 @@ class Server:
             self._tasks.discard(task)
 
 
+class Body:
+    """A streamed body that counts what was asked of it. What follows the pieces: nothing, an error, or silence.
+    `copied`: each piece is new memory."""
+
+    def __init__(
+        self, *pieces: bytes, then: BaseException | None = None, silent: bool = False, copied: bool = False
+    ) -> None:
+        self.pieces = pieces
+        self.then = then
+        self.silent = silent
+        self.copied = copied
+        self.begun = self.pulled = self.pulled_bytes = 0
+        self.drained = asyncio.Event()  # all pieces have been taken, and one more was asked for
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.begun += 1
+        try:
+            for piece in self.pieces:
+                self.pulled += 1
+                self.pulled_bytes += len(piece)
+                yield bytes(bytearray(piece)) if self.copied else piece
+            self.drained.set()
+            if self.silent:
+                await asyncio.get_running_loop().create_future()
+            if self.then is not None:
+                raise self.then
+        finally:
+            try:
+                await asyncio.sleep(0)  # closing may take its time
+            finally:
+                self.closed = True
+
+    def fields(self, declared: bool, wrong_by: int = 0) -> dict[str, object]:
+        """Of a POST; if its length is `declared`, it may be said to be `wrong_by` more than it will be."""
+        length = sum(map(len, self.pieces)) + wrong_by
+        return {"method": "POST", "body": self, "body_bytes": length if declared else None}
+
+
 Serve = Callable[..., Awaitable[Server]]
 
 
@@ -181,6 +227,11 @@ def get() -> Callable[..., UpstreamRequest]:
         return UpstreamRequest(**{"method": "GET", "url": url, "timeouts": timeouts, **fields})
 
     return build
+
+
+@pytest.fixture
+def streamed() -> type[Body]:
+    return Body
 
 
 @pytest.fixture

@@ -104,6 +104,16 @@ SOUND = {
     "extension and trailer": (CHUNKED + b"5;a=b\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n", 200, b"hello", True),
     "204": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", True),
     "304 with a length": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, b"", True),
+    "204 with a length": (b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 204, b"", True),
+    "204 in chunks": (b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", 204, b"", True),
+    "304 in chunks": (b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", 304, b"", True),
+    "100 with a length": (b"HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\n" + OK + LENGTH_2, 200, b"ok", True),
+    "103 in chunks": (
+        b"HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\n\r\n" + OK + LENGTH_2,
+        200,
+        b"ok",
+        True,
+    ),
     "empty reason": (b"HTTP/1.1 529 \r\n" + LENGTH_2, 529, b"ok", True),
     "no reason": (b"HTTP/1.1 429\r\n" + LENGTH_2, 429, b"ok", True),
     "100": (b"HTTP/1.1 100 Continue\r\n\r\n" + OK + LENGTH_2, 200, b"ok", True),
@@ -151,13 +161,47 @@ async def test_body_ends_with_the_connection() -> None:
     assert reset.body == b"" and isinstance(reset.error, Interrupted)
 
 
-async def test_head_method_has_no_body_whatever_its_length() -> None:
-    data = OK + b"Content-Length: 5000\r\n\r\n"
+HEADS = {
+    "length": (OK + b"Content-Length: 5000\r\n\r\n", 200, True),
+    "chunked": (OK + b"Transfer-Encoding: chunked\r\n\r\n", 200, True),
+    "unasked coding": (OK + b"Transfer-Encoding: gzip\r\n\r\n", 200, False),
+    "neither": (OK + b"X-A: b\r\n\r\n", 200, False),
+    "connection: close": (OK + b"Connection: close\r\nContent-Length: 5\r\n\r\n", 200, False),
+    "404": (b"HTTP/1.1 404 Not Found\r\nContent-Length: 7\r\n\r\n", 404, True),
+    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, True),
+    "after 103": (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK + b"Content-Length: 5\r\n\r\n", 200, True),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+async def test_head_method_has_no_body_whatever_its_length(name: str) -> None:
+    data, status, reusable = HEADS[name]
     for parts in cuts(data):
         outcome = await play(parts, method="HEAD")
-        assert (outcome.status, outcome.body, outcome.error) == (200, b"", None)
-    with_body = await play([data + b"surplus"], method="HEAD")
-    assert (with_body.body, with_body.reusable) == (b"", False)
+        assert (outcome.status, outcome.body, outcome.error) == (status, b"", None)
+        assert outcome.reusable is reusable, parts
+    for surplus in (b"s", b"surplus", b"\r\n", b"surplus\r\n\r\n", OK + b"\r\n"):
+        with_body = await play([data + surplus], method="HEAD")
+        assert (with_body.body, with_body.error, with_body.reusable) == (b"", None, False), surplus
+
+
+async def test_other_methods_after_head_have_their_bodies() -> None:
+    bench, pipe = Bench(), Pipe()
+    connection = Connection(bench)
+    connection.connection_made(pipe)
+    for method, body in [("HEAD", b""), ("HEAD", b""), ("GET", b"hello"), ("HEAD", b""), ("POST", b"hello")]:
+        answer = connection.start(UpstreamRequest(method=method, url="http://provider.example/"), b"")
+        connection.data_received(OK + b"Content-Length: 5\r\n\r\n" + body)
+        assert b"".join([chunk async for chunk in answer.chunks()]) == body
+    assert bench.released == 5 and not pipe.aborted
+    connection.connection_lost(None)
+
+
+@pytest.mark.parametrize("name", ["html", "folded header", "NUL in a header", "status 42", "unasked upgrade"])
+async def test_nonsense_to_head_is_malformed(name: str) -> None:
+    for parts in cuts(NONSENSE[name]):
+        outcome = await play(parts, method="HEAD")
+        assert isinstance(outcome.error, Malformed) and outcome.status == 0
 
 
 CUT_SHORT = {

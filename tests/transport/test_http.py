@@ -23,7 +23,16 @@ async def test_request_goes_out_as_given(serve, transport, read, get) -> None:
 
 async def test_transports_own_headers_are_not_taken_from_the_caller(serve, transport, read, get) -> None:
     server = await serve(OK, OK)
-    names = (b"Host", b"content-LENGTH", b"Connection", b"Transfer-Encoding", b"Keep-Alive", b"Upgrade", b"TE")
+    names = (
+        b"Host",
+        b"content-LENGTH",
+        b"Connection",
+        b"Transfer-Encoding",
+        b"Keep-Alive",
+        b"Upgrade",
+        b"TE",
+        b"Expect",
+    )
     headers = (*((name, b"99") for name in names), (b"X-Kept", b"1"))
     for _ in range(2):
         await read(transport, get(server.url, headers=headers))
@@ -31,7 +40,11 @@ async def test_transports_own_headers_are_not_taken_from_the_caller(serve, trans
         assert received.headers == [(b"Host", f"127.0.0.1:{server.port}".encode()), (b"X-Kept", b"1")]
 
 
-@pytest.mark.parametrize(("method", "lengths"), [("GET", []), ("DELETE", []), ("POST", [b"0"]), ("PUT", [b"0"])])
+@pytest.mark.parametrize(
+    ("method", "lengths"),
+    [(method, []) for method in ("GET", "HEAD", "DELETE", "OPTIONS")]
+    + [(method, [b"0"]) for method in ("POST", "PUT", "PATCH")],
+)
 async def test_empty_body(serve, transport, read, get, method: str, lengths: list[bytes]) -> None:
     server = await serve(OK)
     await read(transport, get(server.url, method=method))
@@ -53,6 +66,8 @@ async def test_empty_body(serve, transport, read, get, method: str, lengths: lis
         {"method": "GET /secret HTTP/1.1\r\n"},
         {"method": "GÉT"},
         {"method": ""},
+        {"method": "TRACE"},
+        {"method": "CONNECT"},
         {"url": "/secret\r\nX-Other: 1"},
         {"url": "/secret path"},
         {"url": "/sécret"},
@@ -67,6 +82,33 @@ async def test_what_could_forge_a_request_is_refused_unsent(serve, transport, ge
             await transport.send(get(**fields))
         assert "secret" not in caught.value.message
     assert server.connections == 0
+
+
+METHODS = ("GET", "HEAD", "DELETE", "PUT", "PATCH", "OPTIONS", "POST")
+
+
+async def test_all_methods_in_turn_share_a_connection(serve, transport, read, get) -> None:
+    async def talk(line) -> None:
+        while True:
+            server.requests.append(await line.read_request())
+            await line.write(OK.removesuffix(b"ok") if server.requests[-1].method == "HEAD" else OK)
+
+    server = await serve(talk)
+    for body in (b"", b"some"):
+        for method in METHODS:
+            got = await read(transport, get(server.url, method=method, body=body))
+            assert got == (b"" if method == "HEAD" else b"ok")
+    assert [received.method for received in server.requests] == [*METHODS, *METHODS]
+    assert [received.body for received in server.requests[7:]] == [b"some"] * 7
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+async def test_answer_without_a_body_leaves_the_connection_in_order(serve, transport, read, get, status) -> None:
+    server = await serve(b"HTTP/1.1 " + status + b"\r\nContent-Length: 5\r\nETag: x\r\n\r\n", OK)
+    assert await read(transport, get(server.url, method="DELETE")) == b""
+    assert await read(transport, get(server.url)) == b"ok"
+    assert server.connections == 1
 
 
 async def test_one_connection_serves_many_requests(serve, transport, read, get) -> None:

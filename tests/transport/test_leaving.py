@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from isthmus.errors import Interrupted
+from isthmus.errors import Interrupted, Unavailable
 from isthmus.transport.limits import TransportLimits
 
 NOTICE_SECONDS = 0.1
@@ -169,3 +169,90 @@ async def test_many_who_leave_at_random_points_leave_nothing_behind(serve, trans
         assert await read(transport, get(server.url)) == b"abc" * 3
     pool = transport._pools[server.url, True]
     assert pool._slots_taken == len(pool._open) <= 2
+
+
+async def test_many_who_leave_an_upload_at_random_points(serve, transports, get, read, streamed) -> None:
+    """Cancelled after every number of steps of the loop that an upload takes."""
+
+    async def talk(line) -> None:
+        while True:
+            await line.read_request()
+            await line.write(OK)
+
+    server = await serve(talk)
+    transport = transports(limits=TransportLimits(max_connections_per_origin=2))
+    for steps in range(60):
+        body = streamed(b"one", b"", b"two", bytes(100_000))
+        task = asyncio.ensure_future(read(transport, get(server.url, **body.fields(steps % 2 == 0))))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert body.closed or not body.begun
+        assert await read(transport, get(server.url, **streamed(b"x").fields(False))) == b"ok"
+    pool = transport._pools[server.url, True]
+    assert pool._slots_taken == len(pool._open) <= 2
+
+
+async def test_cancelled_while_the_body_keeps_silent(serve, transport, get, streamed) -> None:
+    witness = Witness(b"")
+
+    async def talk(line) -> None:
+        await line.read_head()
+        witness.spoken.set()
+        await line.until_left()
+        witness.left.set()
+
+    server = await serve(talk)
+    body = streamed(b"half", silent=True)
+    sending = asyncio.ensure_future(transport.send(get(server.url, **body.fields(False))))
+    await witness.spoken.wait()
+    await body.drained.wait()
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    assert body.closed
+    await witness.notices()
+
+
+@pytest.mark.parametrize("leave", ["cancelled", "closed"])
+async def test_left_after_the_head_in_the_midst_of_an_upload(serve, transport, get, streamed, until, leave) -> None:
+    left = asyncio.Event()
+
+    async def talk(line) -> None:
+        await line.read_head()
+        await line.write(HEAD)
+        line.reader._transport.pause_reading()
+        await until(lambda: body.closed)
+        line.reader._transport.resume_reading()
+        await line.until_left()
+        left.set()
+
+    server = await serve(talk)
+    body = streamed(*(bytes(65536),) * 1024)
+    answer = await transport.send(get(server.url, **body.fields(True)))
+    (connection,) = transport._pools[server.url, True]._open
+    await until(lambda: connection._write_paused)
+    if leave == "closed":
+        await answer.aclose()
+    else:
+        listening = asyncio.ensure_future(anext(answer.chunks()))
+        await asyncio.sleep(0)
+        listening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await listening
+    assert body.closed and body.pulled < 1024
+    await asyncio.wait_for(left.wait(), 1)  # it reads what the kernel already holds first
+
+
+async def test_closed_transport_ends_uploads(serve, transport, get, streamed) -> None:
+    async def talk(line) -> None:
+        await line.until_left()
+
+    server, body = await serve(talk), streamed(b"half", silent=True)
+    sending = asyncio.ensure_future(transport.send(get(server.url, **body.fields(False))))
+    await body.drained.wait()
+    await transport.aclose()
+    with pytest.raises(Unavailable, match="has been closed"):
+        await sending
+    assert body.closed

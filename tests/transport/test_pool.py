@@ -205,3 +205,64 @@ async def test_waiters_are_told_when_the_transport_closes(serve, transports, get
     await transport.aclose()
     outcomes = await asyncio.gather(*sends, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
+
+
+async def test_upload_takes_the_slot_of_a_connection_at_rest(serve, transports, read, get, streamed, until) -> None:
+    crowd = Crowd()
+    crowd.may_answer.set()
+    server = await serve(crowd.talk)
+    transport = transports(limits=TransportLimits(max_connections_per_origin=2))
+    await asyncio.gather(*(read(transport, get(server.url)) for _ in range(2)))
+    assert (
+        await asyncio.gather(*(read(transport, get(server.url, **streamed(b"x").fields(True))) for _ in range(4)))
+        == [b"ok"] * 4
+    )
+    await until(lambda: crowd.present <= 2)
+    assert server.connections == 6
+    assert transport._pools[server.url, True]._slots_taken <= 2
+
+
+async def test_upload_waits_its_turn_for_a_slot(serve, transports, read, get, streamed) -> None:
+    """What comes free first is a connection: it is closed for the upload, and those who came after get the next."""
+    crowd = Crowd()
+    server = await serve(crowd.talk)
+    transport = transports(limits=TransportLimits(max_connections_per_origin=1))
+    requests = [get(server.url), get(server.url, **streamed(b"x").fields(False)), get(server.url)]
+    reads = [asyncio.ensure_future(read(transport, request)) for request in requests]
+    await crowd.arrived.acquire()
+    crowd.may_answer.set()
+    assert await asyncio.gather(*reads) == [b"ok"] * 3
+    assert server.connections == 2
+
+
+async def test_waiting_upload_that_leaves_passes_its_turn_on(serve, transports, read, get, streamed) -> None:
+    crowd = Crowd()
+    server = await serve(crowd.talk)
+    transport = transports(limits=TransportLimits(max_connections_per_origin=1))
+    first, upload, last = (
+        asyncio.ensure_future(read(transport, request))
+        for request in (get(server.url), get(server.url, **streamed(b"x").fields(False)), get(server.url))
+    )
+    await crowd.arrived.acquire()
+    upload.cancel()
+    crowd.may_answer.set()
+    assert await asyncio.gather(first, last) == [b"ok"] * 2
+    assert server.connections == 1
+
+
+async def test_waiter_who_leaves_just_as_a_slot_comes_free(serve, transports, read, get, until) -> None:
+    crowd = Crowd()
+    server = await serve(crowd.talk)
+    transport = transports(limits=TransportLimits(max_connections_per_origin=1))
+    first, second = (asyncio.ensure_future(transport.send(get(server.url))) for _ in range(2))
+    await crowd.arrived.acquire()
+    pool = transport._pools[server.url, True]
+    await until(lambda: pool._waiting)
+    second.cancel()
+    pool._free_slot()  # in the same turn of the loop
+    pool._slots_taken += 1  # the slot was not really free
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    await until(lambda: pool._slots_taken == 0)

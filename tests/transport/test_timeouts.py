@@ -192,3 +192,117 @@ async def test_stopped_timer_is_gone() -> None:
     loop.call_later(0.02, later.set)
     await later.wait()
     assert not expired.is_set()
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_caller_who_sends_slowly_has_all_the_time(serve, transport, get, read, declared: bool) -> None:
+    """The limit is passed over and over, before the first piece and after each; it is the body that keeps silent."""
+    pulse = asyncio.Semaphore(0)
+
+    async def slowly():
+        for _ in range(3):
+            await pulse.acquire()
+            yield b"x"
+        if not declared:
+            await pulse.acquire()
+
+    async def talk(line) -> None:
+        server.requests.append(await line.read_request())
+        await line.write(HEAD + b"thanks")
+
+    server = await serve(talk)
+    loop = asyncio.get_running_loop()
+    for beat in range(4):
+        loop.call_later(0.25 * (beat + 1), pulse.release)
+    request = get(server.url, method="POST", body=slowly(), body_bytes=3 if declared else None, first_byte=0.15)
+    assert await read(transport, request) == b"thanks"
+    assert server.requests[0].body == b"xxx"
+
+
+async def test_slow_caller_makes_no_silence_in_an_early_answer(serve, transport, get, read) -> None:
+    spoken = asyncio.Event()
+
+    async def slowly():
+        yield b"x"
+        await spoken.wait()
+        yield b"y"
+
+    async def talk(line) -> None:
+        await line.read_head()
+        await line.write(HEAD + b"half")
+        await line.reader.readexactly(2)
+        await line.write(b"ok")
+
+    server = await serve(talk)
+    asyncio.get_running_loop().call_later(0.3, spoken.set)
+    request = get(server.url, method="POST", body=slowly(), body_bytes=2, idle=0.15)
+    assert await read(transport, request) == b"halfok"
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("silent", [True, False])
+async def test_no_first_byte_after_a_streamed_body(serve, transport, get, streamed, declared, silent) -> None:
+    """All that was declared is there: should the body never end, the silence is the provider's."""
+    if silent and not declared:
+        return
+
+    async def talk(line) -> None:
+        await line.until_left()
+
+    server, body = await serve(talk), streamed(b"one", b"two", silent=silent)
+    with pytest.raises(TimedOut, match=r"did not begin to answer within 0.03 seconds") as caught:
+        await transport.send(get(server.url, first_byte=0.03, **body.fields(declared)))
+    assert not caught.value.retryable and body.closed
+
+
+async def test_server_that_never_reads_a_streamed_body(serve, transport, get, streamed) -> None:
+    never = asyncio.Event()
+
+    async def talk(line) -> None:
+        line.reader._transport.pause_reading()
+        await never.wait()
+
+    server, body = await serve(talk), streamed(*(bytes(65536),) * 1024)
+    with pytest.raises(TimedOut, match=r"read nothing of the request for 0.05 seconds"):
+        await transport.send(get(server.url, first_byte=0.05, **body.fields(True)))
+    assert body.closed and body.pulled < 1024
+
+
+async def test_interim_answer_does_not_stop_the_time_that_reading_buys(serve, transport, get, read) -> None:
+    pulse, body = asyncio.Event(), bytes(32 << 20)
+
+    async def talk(line) -> None:
+        await line.read_head()
+        await line.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        for _ in range(4):
+            await pulse.wait()
+            pulse.clear()
+            await line.reader.readexactly(len(body) // 4)
+        await line.write(HEAD + b"thanks")
+
+    server = await serve(talk)
+    loop = asyncio.get_running_loop()
+    for beat in range(4):
+        loop.call_later(0.1 * (beat + 1), pulse.set)
+    assert await read(transport, get(server.url, method="POST", body=body, first_byte=0.3)) == b"thanks"
+
+
+async def test_answer_left_unread_makes_no_silence_though_the_upload_goes_on(serve, transport, get) -> None:
+    spoken, paused = asyncio.Event(), asyncio.Event()
+
+    async def slowly():
+        await spoken.wait()
+        yield b"x"
+
+    async def talk(line) -> None:
+        await line.read_head()
+        line.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n" + b"x" * 5_000_000)
+        await line.reader.readexactly(1)
+        await line.until_left()
+
+    server = await serve(talk)
+    answer = await transport.send(get(server.url, method="POST", body=slowly(), body_bytes=1, idle=0.1))
+    asyncio.get_running_loop().call_later(0.05, spoken.set)
+    asyncio.get_running_loop().call_later(0.3, paused.set)
+    await paused.wait()
+    assert sum([len(chunk) async for chunk in answer.chunks()]) == 5_000_000

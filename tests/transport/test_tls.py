@@ -139,3 +139,15 @@ async def test_stale_connection_is_replaced(serve, transports, read, get, contex
     for _ in range(3):
         assert await read(transport, get(server.url)) == b"ok"
     assert server.connections == 2
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_streamed_body_over_tls(
+    serve, transports, read, get, streamed, context_for, ca_file, declared: bool
+) -> None:
+    server = await serve(OK, OK, context=context_for("localhost"))
+    transport, body = transports(extra_ca_files=(ca_file,)), streamed(*(bytes(range(256)) * 400,) * 80)
+    assert await read(transport, get(server.url, **body.fields(declared))) == b"ok"
+    assert server.requests[0].body == b"".join(body.pieces) and body.closed
+    assert await read(transport, get(server.url)) == b"ok"
+    assert server.connections == 1

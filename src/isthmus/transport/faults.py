@@ -7,7 +7,7 @@ import os
 import ssl
 from typing import TypeVar
 
-from isthmus.errors import Interrupted, Malformed, TimedOut, Unavailable, UpstreamError
+from isthmus.errors import InternalError, Interrupted, InvalidRequest, Malformed, TimedOut, Unavailable, UpstreamError
 
 E = TypeVar("E", bound=UpstreamError)
 
@@ -71,6 +71,18 @@ def cut_short(peer: str) -> Interrupted:
 
 def left_unread() -> Interrupted:
     return Interrupted("The answer was closed before its end.")
+
+
+def long_body(declared_bytes: int) -> InvalidRequest:
+    return InvalidRequest(f"The body of the request goes on after the {declared_bytes} bytes that were declared.")
+
+
+def short_body(given_bytes: int, declared_bytes: int) -> InvalidRequest:
+    return InvalidRequest(f"The body of the request ended after {given_bytes} of the {declared_bytes} bytes declared.")
+
+
+def body_broken_off() -> InternalError:
+    return InternalError("The body of the request was broken off.")
 
 
 def connect_timeout(peer: str, seconds: float) -> TimedOut:

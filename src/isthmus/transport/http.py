@@ -46,7 +46,10 @@ class HttpTransport:
             raise faults.shut_down()
         pool, target = self._targets.get((request.url, request.allow_private_address)) or self._locate(request)
         head = self._heads.write(request, target, pool.after_target)
-        connection = pool.take() or await pool.connect(request.timeouts.connect_seconds)
+        if isinstance(request.body, bytes):
+            connection = pool.take() or await pool.connect(request.timeouts.connect_seconds)
+        else:  # a kept connection may be stale, and such a body cannot be sent once more
+            connection = await pool.connect(request.timeouts.connect_seconds, fresh=True)
         answer = connection.start(request, head)
         await answer.wait_for_head()
         if answer.stale:
@@ -54,6 +57,7 @@ class HttpTransport:
             answer = connection.start(request, head)
             await answer.wait_for_head()
         if answer.error is not None and not answer.status:  # once there is a head, what follows is for chunks() to tell
+            await answer.aclose()
             raise answer.error
         return answer
 

@@ -11,6 +11,16 @@ from isthmus.transport.limits import TransportLimits
 from isthmus.transport.route.dial import Dialer, Route
 
 
+class Waiter:
+    """Somebody who waits for a connection; `given` one, or None for a slot. `fresh`: only a slot will do."""
+
+    __slots__ = ("fresh", "given")
+
+    def __init__(self, *, fresh: bool) -> None:
+        self.fresh = fresh
+        self.given: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+
+
 class Pool:
     """A slot is the right to hold a connection, open or being opened. A slot or a connection that comes free goes to
     whoever has waited longest."""
@@ -40,7 +50,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self._slots_taken = 0
-        self._waiting: deque[asyncio.Future[Connection | None]] = deque()
+        self._waiting: deque[Waiter] = deque()
         self._emptied: asyncio.Future[None] | None = None
         self._shut = False
 
@@ -56,21 +66,27 @@ class Pool:
                 return connection
         return None
 
-    async def connect(self, seconds: float) -> Connection:
-        """A new connection; at the limit, whatever comes free first."""
+    async def connect(self, seconds: float, *, fresh: bool = False) -> Connection:
+        """A new connection; at the limit, whatever comes free first. `fresh`: new at the limit too, where one that
+        rests, or comes free, is closed for it."""
         deadline = asyncio.get_running_loop().time() + seconds
         if self._slots_taken < self.limits.max_connections_per_origin:
             self._slots_taken += 1
         else:
-            connection = await self._wait(deadline, seconds)
+            if fresh and self._idle:
+                self._idle.pop(0).abort()
+            connection = await self._wait(Waiter(fresh=fresh), deadline, seconds)
             if connection is not None:
                 return connection
         return await self._open_one(deadline, seconds)
 
     def release(self, connection: Connection) -> None:
-        if self._hand_over(connection):
-            return
-        if len(self._idle) < self.limits.max_idle_per_origin:
+        waiter = self._first_waiting() if self._waiting else None
+        if waiter is not None and waiter.fresh:
+            connection.abort()  # its slot goes to them, as soon as it is free
+        elif waiter is not None:
+            self._waiting.popleft().given.set_result(connection)
+        elif len(self._idle) < self.limits.max_idle_per_origin:
             self._idle.append(connection)
         else:
             connection.abort()
@@ -113,11 +129,10 @@ class Pool:
         self._open.add(connection)
         return connection
 
-    async def _wait(self, deadline: float, seconds: float) -> Connection | None:
+    async def _wait(self, waiter: Waiter, deadline: float, seconds: float) -> Connection | None:
         """A connection, or None for a slot."""
         if len(self._waiting) >= self.limits.max_waiting_per_origin:
             raise faults.crowded(self.peer, len(self._waiting))
-        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         try:
             async with asyncio.timeout_at(deadline):
@@ -125,14 +140,14 @@ class Pool:
         except TimeoutError:
             raise faults.no_slot(self.peer, self.limits.max_connections_per_origin, seconds) from None
 
-    async def _await(self, waiter: asyncio.Future[Connection | None]) -> Connection | None:
+    async def _await(self, waiter: Waiter) -> Connection | None:
         try:
-            return await waiter
+            return await waiter.given
         except asyncio.CancelledError:
-            if waiter.cancelled():
+            if not waiter.given.cancelled():
+                self._pass_back(waiter.given.result())
+            elif waiter in self._waiting:
                 self._waiting.remove(waiter)
-            else:
-                self._pass_back(waiter.result())
             raise
 
     def _pass_back(self, connection: Connection | None) -> None:
@@ -141,14 +156,15 @@ class Pool:
         elif not connection.closed:
             self.release(connection)
 
-    def _hand_over(self, connection: Connection | None) -> bool:
+    def _first_waiting(self) -> Waiter | None:
         while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(connection)
-                return True
-        return False
+            if not self._waiting[0].given.done():
+                return self._waiting[0]
+            self._waiting.popleft()
+        return None
 
     def _free_slot(self) -> None:
-        if not self._hand_over(None):
+        if self._first_waiting() is None:
             self._slots_taken -= 1
+        else:
+            self._waiting.popleft().given.set_result(None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Protocol
 
 import msgspec
@@ -10,9 +10,10 @@ import msgspec
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds. `connect` covers everything before the request is sent: waiting for a free connection, the name, TCP, a
-    proxy's tunnel, TLS. `first_byte` runs until the head of the answer is there; while a large request is being sent,
-    it begins anew whenever the server has read some of it. `idle` is the longest silence between two bytes after that,
-    the caller's own pauses not counted. The last two may be infinite."""
+    proxy's tunnel, TLS. `first_byte` runs until the head of the answer is there. `idle` is the longest silence between
+    two bytes after that, the caller's own pauses not counted. While a large request is being sent, either begins anew
+    whenever the server has read some of it; while a streamed body lets us wait for its next piece, neither runs: how
+    long that may take is for the body to say. The last two may be infinite."""
 
     connect_seconds: float = 10.0
     first_byte_seconds: float = 600.0
@@ -20,12 +21,22 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """`headers` are sent as given; Host, Content-Length and Connection are the transport's own business."""
+    """`headers` are sent as given; Host, Content-Length and Connection are the transport's own business.
+
+    A streamed body is pulled piece by piece, whenever the socket has room for more, and once only: the request goes out
+    on a new connection, which others may use afterwards, and is never sent a second time. `body_bytes` is the length
+    that its caller declared (of a body of plain bytes it says nothing): a body that turns out shorter or longer fails
+    with `InvalidRequest`. None: not known, the body is sent in chunks. What the body raises is raised by `send`, or by
+    the answer's chunks. Once it was begun no `UpstreamError` is retryable, and the body has been closed (`aclose`,
+    where it has one) when `send` has raised, or the answer's `aclose` has returned. Where `send` raises before, for
+    want of a connection, the body is untouched.
+    """
 
     method: str
     url: str
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    body: bytes = b""
+    body: bytes | AsyncIterable[bytes] = b""
+    body_bytes: int | None = None
     timeouts: Timeouts = Timeouts()
     allow_private_address: bool = True
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from isthmus.errors import GatewayError
 from isthmus.transport import faults
 
 
@@ -20,7 +19,8 @@ class Source(Protocol):
 class Answer:
     """An `UpstreamResponse`. The connection fills it and lets go of it at its end or at an error; chunks wait in
     `unread` while nobody waits. Several that wait are joined: one is cheaper to pass on than ten.
-    `stale`: a connection that had been used before was closed without a byte; the request may be sent once more."""
+    `stale`: a connection that had been used before was closed without a byte; the request may be sent once more.
+    `uploading`: what pulls a streamed body; it is over before `aclose` returns."""
 
     __slots__ = (
         "_loop",
@@ -34,6 +34,7 @@ class Answer:
         "status",
         "unread",
         "unread_bytes",
+        "uploading",
     )
 
     def __init__(self, source: Source, loop: asyncio.AbstractEventLoop) -> None:
@@ -45,7 +46,8 @@ class Answer:
         self.unread_bytes = 0
         self._waiter: asyncio.Future[bytes] | None = None
         self.ended = self.paused = self.stale = False
-        self.error: GatewayError | None = None
+        self.error: Exception | None = None
+        self.uploading: asyncio.Task[None] | None = None
 
     @property
     def complete(self) -> bool:
@@ -73,7 +75,7 @@ class Answer:
             try:
                 chunk = await waiter
             except asyncio.CancelledError:
-                self.drop()
+                await self.aclose()
                 raise
             if chunk:
                 return chunk
@@ -84,6 +86,8 @@ class Answer:
     async def aclose(self) -> None:
         if self.source is not None:
             self.drop()
+        if self.uploading is not None and not self.uploading.done():
+            await asyncio.wait((self.uploading,))
 
     async def wait_for_head(self) -> None:
         """Until `status` or `error` is there. Who leaves while waiting, here or for a chunk, leaves for good: the
@@ -95,7 +99,7 @@ class Answer:
         try:
             await waiter
         except asyncio.CancelledError:
-            self.drop()
+            await self.aclose()
             raise
 
     def wake(self, chunk: bytes) -> bool:
@@ -108,7 +112,7 @@ class Answer:
             waiter.set_result(chunk)
         return True
 
-    def fail(self, error: GatewayError, *, stale: bool) -> None:
+    def fail(self, error: Exception, *, stale: bool) -> None:
         self.source = None
         self.error = error
         self.stale = stale

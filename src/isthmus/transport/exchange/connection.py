@@ -9,6 +9,7 @@ from isthmus.errors import UpstreamError
 from isthmus.transport import faults
 from isthmus.transport.exchange.answer import Answer
 from isthmus.transport.exchange.decoder import Decoder
+from isthmus.transport.exchange.stream import StreamedUpload
 from isthmus.transport.exchange.timer import LazyTimer
 from isthmus.transport.exchange.upload import SMALL_BYTES, Upload
 from isthmus.transport.limits import TransportLimits
@@ -72,10 +73,17 @@ class Connection(asyncio.Protocol):
         self._timeouts = request.timeouts
         self._decoder.expect(no_body=request.method == "HEAD")
         self._timer.set(request.timeouts.first_byte_seconds, look_after=self._owner.limits.idle_expiry_seconds)
-        if len(request.body) <= SMALL_BYTES:
-            self._transport.write(head + request.body)
+        body = request.body
+        if not isinstance(body, bytes):
+            self._transport.write(head)
+            self._upload = upload = StreamedUpload(
+                self._transport, request.body_bytes, self._move_on, self._fail_upload
+            )
+            answer.uploading = upload.start(body)
+        elif len(body) <= SMALL_BYTES:
+            self._transport.write(head + body)
         else:
-            self._upload = Upload(self._transport, request.body)
+            self._upload = Upload(self._transport, body)
             self._transport.write(b"".join((head, self._upload.next_slice())))
             self._write_on()
         return answer
@@ -151,17 +159,34 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._write_paused = False
-        if self._answer is not None and self._awaits_head and not self._framing_bytes:
-            self._timer.push(self._timeouts.first_byte_seconds)
+        self._restart_clock()
         if self._upload is not None:
             # Not from here: asyncio's transport closes twice over when a write fails in this callback.
             self._loop.call_soon(self._write_on)
 
     # The request.
 
-    def _write_on(self) -> None:
-        while self._upload is not None and not self._write_paused and self._upload.write_slice():
-            pass
+    def _write_on(self) -> bool:
+        """Writes while the socket has room. Whether all is written, and there is room for more."""
+        while self._upload is not None and not self._write_paused:
+            if not self._upload.write_slice():
+                return not self._transport.is_closing()
+        return False
+
+    def _move_on(self) -> bool:
+        self._restart_clock()
+        return self._write_on()
+
+    def _restart_clock(self) -> None:
+        """The request moves on: from now on it is the provider who is silent, unless its answer waits to be read."""
+        if self._answer is not None and not self._answer.paused:
+            timeouts = self._timeouts
+            self._timer.set(timeouts.first_byte_seconds if self._awaits_head else timeouts.idle_seconds)
+
+    def _fail_upload(self, error: Exception) -> None:
+        if self._answer is not None:
+            self._answer.fail(error, stale=False)
+        self.abort()
 
     def _read_saved(self) -> None:
         while self._upload is not None:
@@ -230,6 +255,8 @@ class Connection(asyncio.Protocol):
             self._fail(answer, faults.closed_early(peer, untouched=untouched), stale=untouched and self.used)
 
     def _fail(self, answer: Answer, error: UpstreamError, *, stale: bool = False) -> None:
+        if self._upload is not None and not self._upload.repeatable:
+            faults.final(error)
         answer.fail(error, stale=stale)
         self.abort()
 
@@ -237,6 +264,8 @@ class Connection(asyncio.Protocol):
         answer, peer, timeouts = self._answer, self._owner.peer, self._timeouts
         if answer is None:
             self.abort()  # nobody has needed this connection for a while
+        elif self._upload is not None and self._upload.waits_for_caller:
+            pass  # the next piece restarts the clock
         elif not self._awaits_head:
             self._fail(answer, faults.idle_timeout(peer, timeouts.idle_seconds))
         elif self._write_paused:

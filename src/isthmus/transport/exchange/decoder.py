@@ -15,7 +15,8 @@ class UnwantedError(Exception):
 
 class Decoder:
     """What has come of the answer being received. `status` is 0 until its head is complete; interim answers (1xx)
-    are passed over. Whoever feeds it empties `parts`.
+    are passed over; that 204 and 304 have no body, whatever lengths they name, is known to the parser. Whoever feeds it
+    empties `parts`.
 
     The public names that begin with `on_` are what httptools looks for.
     """
@@ -39,8 +40,7 @@ class Decoder:
         self.on_body = self.parts.append  # the list itself: no Python frame for each part
         self._collected: list[Header] = []
         self.on_header = _collect_into(self._collected)
-        self._parser = HttpResponseParser(self)
-        self._feed = self._parser.feed_data
+        self._no_body = True
         self.expect(no_body=False)
 
     def expect(self, *, no_body: bool) -> None:
@@ -49,7 +49,10 @@ class Decoder:
         self.ended = self.keep_alive = False
         self.headers: tuple[Header, ...] = ()
         self._collected.clear()
-        self._no_body = no_body
+        if no_body or self._no_body:  # a parser that was broken off takes no more
+            self._no_body = no_body
+            self._parser = HttpResponseParser(self)
+            self._feed = self._feed_lines if no_body else self._parser.feed_data
 
     def decode(self, data: bytes) -> str:
         """Takes bytes in. What is wrong with them, or nothing; `parts` holds what came before the fault."""
@@ -83,11 +86,11 @@ class Decoder:
                 raise UnwantedError(f"status {status} was not asked for")
             return
         self.headers = tuple(self._collected)
+        self.keep_alive = self._parser.should_keep_alive()
         if self._no_body:
             self.status = status
             self.ended = True
-            raise UnwantedError("an answer to HEAD ends here")  # the parser would wait for a body
-        self.keep_alive = self._parser.should_keep_alive()
+            raise UnwantedError("an answer to HEAD ends here")
         if not self.keep_alive:
             self._refuse_transfer_coding()
         self.status = status
@@ -97,6 +100,18 @@ class Decoder:
             self.ended = True
         else:
             self._collected.clear()
+
+    def _feed_lines(self, data: bytes) -> None:
+        """The parser would wait for the body that an answer to HEAD speaks of. So that it is broken off at the head's
+        end, and what follows is seen, it gets one line at a time."""
+        for line in data.splitlines(keepends=True):
+            if self.ended:
+                raise HttpParserError("bytes follow the end of the answer")
+            try:
+                self._parser.feed_data(line)
+            except HttpParserError:
+                if not self.ended:
+                    raise
 
     def _refuse_transfer_coding(self) -> None:
         for name, value in self.headers:

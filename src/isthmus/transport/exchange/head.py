@@ -11,11 +11,14 @@ from isthmus.transport.protocol import UpstreamRequest
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _OWN = frozenset(
-    b"connection content-length host keep-alive proxy-authorization proxy-connection".split()
+    b"connection content-length expect host keep-alive proxy-authorization proxy-connection".split()
     + b"te transfer-encoding upgrade".split()
 )
+# CONNECT opens a tunnel, TRACE has the answer repeat our credentials (RFC 9110, 9.3.6 and 9.3.8).
+_NEVER_SENT = frozenset(("CONNECT", "TRACE"))
 _METHODS_WITH_BODY = (b"POST ", b"PUT ", b"PATCH ")  # RFC 9110, 8.6
 _MAX_REMEMBERED = 1024
+_MAX_REMEMBERED_BYTES = 128
 K = TypeVar("K")
 Header = tuple[bytes, bytes]
 
@@ -41,13 +44,19 @@ class HeadWriter:
         # Each field begins with a line break: there may be no other.
         if block.count(b"\r") != len(fields) or block.count(b"\n") != len(fields) or b"\0" in block:
             raise InvalidRequest("A header for the provider has a line break or NUL in its value.")
-        body_bytes = len(request.body)
+        body = request.body
+        if isinstance(body, bytes):
+            body_bytes = len(body)
+        elif request.body_bytes is None:
+            return b"%b%b%b%b\r\nTransfer-Encoding: chunked\r\n\r\n" % (method, target, after_target, block)
+        elif (body_bytes := request.body_bytes) < 0:
+            raise InvalidRequest("The length of a request's body cannot be negative.")
         if body_bytes or method in _METHODS_WITH_BODY:
             return b"%b%b%b%b\r\nContent-Length: %d\r\n\r\n" % (method, target, after_target, block, body_bytes)
         return b"%b%b%b%b\r\n\r\n" % (method, target, after_target, block)
 
     def _check_method(self, method: str) -> bytes:
-        if not (method.isascii() and _TOKEN.fullmatch(method.encode())):
+        if method.upper() in _NEVER_SENT or not (method.isascii() and _TOKEN.fullmatch(method.encode())):
             raise InvalidRequest("The method of a request to a provider is not valid.")
         return _remember(self._methods, method, method.encode() + b" ")
 
@@ -64,7 +73,8 @@ class HeadWriter:
 
 
 def _remember(known: dict[K, bytes], key: K, text: bytes) -> bytes:
-    if len(known) >= _MAX_REMEMBERED:
-        known.clear()
-    known[key] = text
+    if len(text) <= _MAX_REMEMBERED_BYTES:  # callers of native paths choose names as they like
+        if len(known) >= _MAX_REMEMBERED:
+            known.clear()
+        known[key] = text
     return text

@@ -1,10 +1,12 @@
-"""Writes a large body slice by slice, and saves the answer of a server that did not want to read all of it."""
+"""Writes a large body slice by slice, and saves the answer of a server that did not want to read all of it. For a body
+that is not there yet see stream.py."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from contextlib import suppress
+from typing import ClassVar
 
 SMALL_BYTES = 64 * 1024  # up to here the socket takes a body at once, and none of this is needed
 SLICE_BYTES = 256 * 1024
@@ -12,9 +14,11 @@ _MAX_SAVED_BYTES = 256 * 1024
 
 
 class Upload:
-    """One body on its way. `done` once the transport has all of it."""
+    """One body on its way. `done` once the transport has all of it. `repeatable`: it could be sent once more."""
 
     __slots__ = ("_spare", "_transport", "_unsent")
+
+    repeatable: ClassVar[bool] = True
 
     def __init__(self, transport: asyncio.Transport, body: bytes) -> None:
         self._transport = transport
@@ -31,14 +35,19 @@ class Upload:
     def done(self) -> bool:
         return not self._unsent
 
-    def next_slice(self) -> memoryview:
+    @property
+    def waits_for_caller(self) -> bool:
+        """The silence is the caller's: there is nothing to send until the next piece is there."""
+        return False
+
+    def next_slice(self) -> memoryview | bytes:
         piece = self._unsent[:SLICE_BYTES]
         self._unsent = self._unsent[SLICE_BYTES:]
         return piece
 
     def write_slice(self) -> bool:
         """False where nothing is left, or nobody left to write to."""
-        if self.done or self._transport.is_closing():
+        if not self._unsent or self._transport.is_closing():
             return False
         self._transport.write(self.next_slice())
         return True
