@@ -12,12 +12,13 @@ MOST_THREADS = 4
 
 
 class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A GGUF file and how to serve it.
+    """A file of weights, mostly GGUF, and how to serve it.
 
     `context_tokens` is what one call may use; each of the `parallel` calls served at once has that much for itself.
     `answer_tokens` bounds an answer whose caller named no bound (a small model may otherwise ramble until its
     context is full). `cache_mib` bounds the memory that remembers earlier prompts. `fetch_name` is what
-    `isthmus model get` calls the weights, None for an operator's own file.
+    `isthmus model get` calls the weights, None for an operator's own file. `worker` is the module that serves it,
+    `remedy` what to do where the file is missing, None: what can be told from the rest.
     """
 
     file: Path
@@ -27,6 +28,8 @@ class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     answer_tokens: int = 1024
     cache_mib: int = 128
     fetch_name: str | None = None
+    worker: str = "isthmus.local.worker"
+    remedy: str | None = None
 
     @property
     def thread_count(self) -> int:
@@ -49,7 +52,7 @@ class LocalLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LocalAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a running model answers, in OpenAI's chat completions, and the key that it demands."""
+    """Where a running model answers, in OpenAI's chat completions or embeddings, and the key that it demands."""
 
     base_url: str
     api_key: str

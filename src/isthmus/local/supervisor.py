@@ -16,7 +16,7 @@ from isthmus.errors import NotFound, Unavailable
 from isthmus.local.model import LocalAddress, LocalLimits, LocalModel
 from isthmus.local.process import ModelProcess, StartFailed
 
-WORKER = (sys.executable, "-P", "-m", "isthmus.local.worker")
+PYTHON = (sys.executable, "-P", "-m")
 UNAVAILABLE_STATUS = 503
 LARGEST_DOUBLING = 16  # keeps the power small; the ceiling is met long before
 STOPPING = "the gateway is stopping"
@@ -45,12 +45,13 @@ class LocalModels:
         limits: LocalLimits | None = None,
         *,
         clock: Clock | None = None,
-        command: Sequence[str] = WORKER,
+        command: Sequence[str] | None = None,
     ) -> None:
+        """`command` starts any worker, where it is not to be the model's own module."""
         self._models = dict(models)
         self._limits = limits or LocalLimits()
         self._clock = clock or SystemClock()
-        self._command = tuple(command)
+        self._command = command
         self._seats = {name: Seat() for name in self._models}
         self._closed = False
 
@@ -111,7 +112,8 @@ class LocalModels:
 
     async def _launch(self, name: str, model: LocalModel, seat: Seat) -> LocalAddress:
         started = self._clock.monotonic()
-        process = await ModelProcess.spawn(self._command, self._limits.stop_grace_seconds)
+        command = self._command or (*PYTHON, model.worker)
+        process = await ModelProcess.spawn(command, self._limits.stop_grace_seconds)
         try:
             address = await process.ready(name, model, self._limits)
         except BaseException:
@@ -151,7 +153,9 @@ class LocalModels:
 
 
 def missing_file(model: LocalModel) -> str:
-    remedy = "name a GGUF file that exists" if model.fetch_name is None else f"isthmus model get {model.fetch_name}"
+    remedy = model.remedy
+    if remedy is None:
+        remedy = "name a GGUF file that exists" if model.fetch_name is None else f"isthmus model get {model.fetch_name}"
     return f"its weights {model.file} are missing: {remedy}"
 
 
