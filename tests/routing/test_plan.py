@@ -104,6 +104,7 @@ async def test_the_last_failure_is_raised(call: Call) -> None:
     with pytest.raises(Throttled) as caught:
         await drive(twice([]), call, Provider(first, last), NoClock())
     assert caught.value is last and caught.value.__cause__ is None
+    assert call.failures == ("step 0 attempt 1: down",)
 
 
 async def test_a_plan_may_return_an_earlier_outcome(call: Call) -> None:

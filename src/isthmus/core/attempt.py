@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Literal
 
 import msgspec
 
@@ -14,6 +15,9 @@ Headers = tuple[tuple[bytes, bytes], ...]
 Sign = Callable[[str, str, Headers, bytes], Awaitable[Headers]]
 """(method, url, headers, body) → all the headers to send. Raises a `GatewayError` where there is nothing to sign with
 now (a token that cannot be fetched)."""
+
+Backoff = Literal["constant", "linear", "exponential"]
+"""How the waits between attempts grow (data-plane 9.7)."""
 
 NOT_KNOWN = Model(name="")
 
@@ -64,11 +68,15 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """`number` counts from 1; `delay_seconds` is waited before it."""
+    """`step` counts from 0, and is what the caller is told of who answered; `number` counts the tries at it from 1.
+    `delay_seconds` is waited before it. `timeout_seconds`: how long the provider may take to its first byte, None: as
+    long as the installation lets it."""
 
     target: Target
+    step: int = 0
     number: int = 1
     delay_seconds: float = 0.0
+    timeout_seconds: float | None = None
 
 
 Outcome = Reply | GatewayError

@@ -15,20 +15,27 @@ Dispatch = Callable[[Call, Attempt], Awaitable[Reply]]
 
 
 async def drive(plan: Plan, call: Call, dispatch: Dispatch, clock: Clock) -> Reply:
-    """Raises the last attempt's error where no attempt succeeded."""
+    """Raises the last attempt's error where no attempt succeeded. The call's row tells of those before it."""
     try:
         attempt = next(plan)
         while True:
             if attempt.delay_seconds:
                 await clock.sleep(attempt.delay_seconds)
+            call.step = attempt.step
             outcome: Outcome
             try:
                 outcome = await dispatch(call, attempt)
             except GatewayError as error:
                 outcome = error
-            attempt = plan.send(outcome)
+            made, attempt = attempt, plan.send(outcome)
+            if isinstance(outcome, GatewayError):
+                call.failures += (_told(made, outcome),)
     except StopIteration as end:
         if isinstance(end.value, GatewayError):
             raise end.value from None
         reply: Reply = end.value
         return reply
+
+
+def _told(attempt: Attempt, error: GatewayError) -> str:
+    return f"step {attempt.step} attempt {attempt.number}: {error.message[:200]}"
