@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from isthmus.storage.encryption import Encryption, Plain
 from isthmus.storage.journal import Journal, JournalLimits
 from isthmus.storage.protocols import StorageError
 from isthmus.storage.sql.configs import SqlConfigs
@@ -14,6 +15,7 @@ from isthmus.storage.sql.log_drain import DrainLimits
 from isthmus.storage.sql.logs import SqlLogs
 from isthmus.storage.sql.schema import migrate
 from isthmus.storage.sql.sqlite import SqliteDatabase, SqliteLimits
+from isthmus.storage.sql.states.store import SqlStates
 
 _SQLITE = "sqlite:///"
 
@@ -41,6 +43,7 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
 
     configs: SqlConfigs
     logs: SqlLogs
+    states: SqlStates
     database: Database
 
     async def aclose(self) -> None:
@@ -62,8 +65,11 @@ async def open_configs(database_url: str, limits: StorageLimits | None = None) -
     return ConfigStorage(configs=SqlConfigs(database), database=database)
 
 
-async def open_storage(directory: Path, database_url: str, limits: StorageLimits | None = None) -> Storage:
-    """The journal is kept in `directory`, which a second server cannot open: `StorageError`."""
+async def open_storage(
+    directory: Path, database_url: str, limits: StorageLimits | None = None, encryption: Encryption | None = None
+) -> Storage:
+    """The journal is kept in `directory`, which a second server cannot open: `StorageError`. `encryption`: how the
+    bodies of stored responses are written."""
     limits = limits or StorageLimits()
     journal = Journal(directory / "journal", limits.journal)
     try:
@@ -72,7 +78,10 @@ async def open_storage(directory: Path, database_url: str, limits: StorageLimits
         journal.close(journal.start)
         raise
     return Storage(
-        configs=opened.configs, database=opened.database, logs=SqlLogs(opened.database, journal, limits.drain)
+        configs=opened.configs,
+        database=opened.database,
+        logs=SqlLogs(opened.database, journal, limits.drain),
+        states=SqlStates(opened.database, encryption or Plain()),
     )
 
 

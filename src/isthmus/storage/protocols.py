@@ -15,6 +15,7 @@ from isthmus.core.account import Account, Token
 from isthmus.core.custom_provider import CustomProvider
 from isthmus.core.entry import LogEntry
 from isthmus.core.gateway import Gateway
+from isthmus.core.state import Context, Conversation, ItemPage, ItemQuery, Reach, StoredItem, StoredResponse
 
 
 class StorageError(Exception):
@@ -127,4 +128,95 @@ class Logs(Protocol):
 
     async def aclose(self) -> None:
         """All rows appended are in the store when it returns."""
+        ...
+
+
+class ContextTooLarge(Exception):
+    """What stands before a request is more than may be sent again; the message says of what."""
+
+
+class ContextLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Of what is sent again with a turn: responses that go on from one another, items, bytes of items."""
+
+    turns: int = 1000
+    items: int = 10_000
+    bytes: int = 64 * 1024 * 1024
+
+
+class Responses(Protocol):
+    """Answered Responses calls, each with its items. `now` decides what has expired: that is not there any more.
+    What is beyond a caller's reach is not there either."""
+
+    async def put(self, response: StoredResponse, items: Sequence[StoredItem]) -> int:
+        """Replaces the one of that id. A completed or incomplete one's items are added to its conversation, if that is
+        still there. How many bytes the account has in store then."""
+        ...
+
+    async def get(self, reach: Reach, response_id: str, now: float) -> StoredResponse | None: ...
+
+    async def context(self, reach: Reach, response_id: str, now: float) -> Context | None:
+        """Everything said up to the end of this response. None where it, or one before it, is not there. Raises
+        `ContextTooLarge`."""
+        ...
+
+    async def find_items(self, reach: Reach, item_ids: Sequence[str], now: float) -> dict[str, StoredItem]:
+        """Of responses and conversations."""
+        ...
+
+    async def remove(self, reach: Reach, response_id: str, now: float) -> bool: ...
+
+    async def end(self, response: StoredResponse, status: str, body: bytes) -> None:
+        """Its status and response object alone; what was said stays."""
+        ...
+
+    async def running(self, limit: int) -> Sequence[StoredResponse]:
+        """Those that were being made when the server stopped."""
+        ...
+
+
+class Conversations(Protocol):
+    async def add(self, conversation: Conversation, items: Sequence[StoredItem]) -> int:
+        """How many bytes the account has in store then."""
+        ...
+
+    async def get(self, reach: Reach, conversation_id: str, now: float) -> Conversation | None: ...
+
+    async def change(self, conversation: Conversation) -> bool:
+        """Its metadata. False where it is not there."""
+        ...
+
+    async def remove(self, reach: Reach, conversation_id: str, now: float) -> bool: ...
+
+    async def context(self, reach: Reach, conversation_id: str, now: float) -> Context | None:
+        """All of its items. Raises `ContextTooLarge`."""
+        ...
+
+    async def add_items(self, conversation: Conversation, items: Sequence[StoredItem]) -> int | None:
+        """At its end. None where it is not there; else how many bytes the account has in store then."""
+        ...
+
+    async def item(self, account_id: str, conversation_id: str, item_id: str) -> StoredItem | None: ...
+
+    async def remove_item(self, account_id: str, conversation_id: str, item_id: str) -> bool: ...
+
+
+class States(Protocol):
+    """What is kept so that a caller can go on from an answer."""
+
+    @property
+    def responses(self) -> Responses: ...
+
+    @property
+    def conversations(self) -> Conversations: ...
+
+    async def items(self, query: ItemQuery) -> ItemPage | None:
+        """None where an item that the query names is not there."""
+        ...
+
+    async def used(self, account_id: str) -> int:
+        """How many bytes the account has in store."""
+        ...
+
+    async def sweep(self, now: float, limit: int) -> int:
+        """Removes what has expired, at most so many of each kind; how many it removed."""
         ...

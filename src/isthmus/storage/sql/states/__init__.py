@@ -1,0 +1,1 @@
+"""What is kept of Responses calls, in SQL: `store` puts the parts together."""
