@@ -416,6 +416,11 @@ def test_sampling_and_the_rest(write, fields, sent, notes):
     assert rest == {"include": [ENCRYPTED]} | sent and named == notes
 
 
+def test_no_more_is_asked_for_than_the_model_can_say(write):
+    model = Model(name="gpt", max_output_tokens=100)
+    assert [write(model=model, max_tokens=n)[0]["max_output_tokens"] for n in (99, 101)] == [99, 100]
+
+
 @pytest.mark.parametrize(
     ("asks", "fields"),
     [

@@ -28,6 +28,7 @@ from isthmus.errors import InvalidRequest, Unsupported
 from isthmus.wire.media import WEB_URL, checked_base64, data_url
 from isthmus.wire.openai_responses import schema
 from isthmus.wire.openai_responses.opaque import ORIGIN, read_annotation, read_hosted, read_signature
+from isthmus.wire.openai_responses.state import compaction
 from isthmus.wire.openai_responses.tools import joined_name
 from isthmus.wire.sealed import unseal_id
 from isthmus.wire.unknown_fields import read_nested
@@ -65,6 +66,10 @@ class ItemsReading:
         return tuple(self._messages)
 
     def _read(self, raw: bytes, at: str) -> None:
+        summary = compaction.opened(raw)
+        if summary is not None:
+            self._listen(Message(role="user", parts=(Text(text=compaction.told(summary)),)))
+            return
         item = self._item(raw, at)
         if item is None:
             hosted = read_hosted(raw)

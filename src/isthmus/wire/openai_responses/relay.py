@@ -12,6 +12,7 @@ from isthmus.core.chat.fidelity import Receipt
 from isthmus.wire.body import Body
 from isthmus.wire.openai_responses import schema
 from isthmus.wire.openai_responses.answer import CALLS, finished, incomplete_reason, read_usage
+from isthmus.wire.openai_responses.state.compaction import opened, summary_item
 from isthmus.wire.protocol import Relayed
 from isthmus.wire.sealed import MARK, is_marked, without_sealed_ids
 
@@ -51,7 +52,8 @@ def relay_request(body: Body, model: str) -> Relayed:
 
 
 def _without_sealed(body: Body, receipt: Receipt) -> bytes | None:
-    """The input without the items that another vendor made; None where there are none, or where it is no array."""
+    """The input without the items that another vendor made, with our summaries opened; None where there are neither,
+    or where it is no array."""
     raw = body.fields.get("input")
     if raw is None or not is_marked(bytes(raw)):
         return None
@@ -59,8 +61,12 @@ def _without_sealed(body: Body, receipt: Receipt) -> bytes | None:
         items = [bytes(item) for item in _decode_items(raw)]
     except (msgspec.DecodeError, RecursionError):
         return None
-    kept = [item for item in items if not (is_marked(item) and _is_sealed(item, receipt))]
-    return None if len(kept) == len(items) else b"[%b]" % b",".join(kept)
+    kept = [
+        item if (summary := opened(item)) is None else summary_item(summary)
+        for item in items
+        if not (is_marked(item) and _is_sealed(item, receipt))
+    ]
+    return None if kept == items else b"[%b]" % b",".join(kept)
 
 
 def _is_sealed(item: bytes, receipt: Receipt) -> bool:
@@ -72,7 +78,7 @@ def _is_sealed(item: bytes, receipt: Receipt) -> bool:
     if held.type == "reasoning" and MARK in (held.encrypted_content or held.id or ""):
         receipt.lost("messages.reasoning", "another provider thought it")
         return True
-    if MARK in (held.encrypted_content or ""):
+    if held.type != "compaction" and MARK in (held.encrypted_content or ""):
         receipt.lost("messages.hosted_tool_use", "another provider ran it")
         return True
     return False

@@ -66,8 +66,8 @@ def read_request(body: Body) -> Chat:
 
 
 def _refuse_state(request: schema.Request) -> None:
-    """We keep no conversations: answering as if there were none would answer another question. `store` absent is read
-    as false, though OpenAI's default is true: nearly nobody who leaves it out comes back for the answer."""
+    """What is kept here is put into the request before it is read (`data_plane.state`): state that is still asked for
+    is asked for where we keep none (`/ai/run`). Answering as if there were none would answer another question."""
     stated = {
         "store": request.store,
         "background": request.background,
@@ -78,8 +78,10 @@ def _refuse_state(request: schema.Request) -> None:
     for name, value in stated.items():
         if value:
             raise Unsupported(
-                f"`{name}` needs state kept at the provider, and this model's provider keeps none for Responses. "
-                "Send the whole conversation in `input`, with `store` false.",
+                f"`{name}` needs state, which is kept for POST …/ai/v1/responses alone. Call that, or send the whole "
+                "conversation in `input`, with `store` false."
+                if name != "prompt"
+                else "`prompt` names what only OpenAI keeps. Send its text in `instructions` and `input`.",
                 param=name,
             )
 

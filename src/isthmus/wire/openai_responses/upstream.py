@@ -46,7 +46,9 @@ def write_request(chat: Chat, model: Model) -> Written:
         "store": False,
         "stream": chat.stream,
     }
-    asked |= _limits(chat, receipt) | _tools(chat, receipt) | _thinking(chat, model, receipt) | _rest(chat, receipt)
+    asked |= (
+        _limits(chat, model, receipt) | _tools(chat, receipt) | _thinking(chat, model, receipt) | _rest(chat, receipt)
+    )
     try:
         return Written(body=msgspec.json.encode(asked), notes=receipt.notes())
     except RecursionError:
@@ -88,8 +90,10 @@ def _mark(thing: object) -> CacheMark | None:
     return getattr(thing, "cache", None)
 
 
-def _limits(chat: Chat, receipt: Receipt) -> dict[str, Any]:
+def _limits(chat: Chat, model: Model, receipt: Receipt) -> dict[str, Any]:
     tokens = chat.max_tokens
+    if tokens is not None and model.max_output_tokens is not None:
+        tokens = min(tokens, model.max_output_tokens)
     if tokens is not None and tokens < MIN_OUTPUT_TOKENS:
         tokens = MIN_OUTPUT_TOKENS
         receipt.lost("max_tokens", f"this provider's least is {MIN_OUTPUT_TOKENS}")
