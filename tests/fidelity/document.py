@@ -19,6 +19,7 @@ NAMES = {
     "bedrock_converse": "Bedrock",
     "cohere_chat": "Cohere",
     "workers_ai": "Workers AI native",
+    "openai_completions": "Text completions",
 }
 HEAD = """# Fidelity
 

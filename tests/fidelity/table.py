@@ -16,7 +16,7 @@ from isthmus.wire.body import Body
 from isthmus.wire.protocol import Dialect
 from isthmus.wire.registry import DIALECTS
 
-CALLERS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini", "workers_ai")
+CALLERS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini", "workers_ai", "openai_completions")
 TARGETS = (
     "openai_chat",
     "openai_chat_compatible",
@@ -174,6 +174,8 @@ def next_turn(caller: str, answer: bytes) -> bytes:
             {"role": "user", "parts": [*results, {"text": "And?"}]},
         ]
         return json.dumps({"contents": contents}).encode()
+    if caller == "openai_completions":
+        return json.dumps({"prompt": "Hello" + came["choices"][0]["text"]}).encode()
     message = {"role": "assistant", "content": came.get("response") or ""}
     tools = [{"name": "weather", "parameters": schema}]
     return json.dumps({"messages": [{"role": "user", "content": "Hello"}, message], "tools": tools}).encode()

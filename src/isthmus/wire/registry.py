@@ -16,6 +16,7 @@ from isthmus.wire.openai_chat import (
     OPENAI_CHAT_COMPATIBLE,
     OPENROUTER_CHAT,
 )
+from isthmus.wire.openai_completions import DIALECT as OPENAI_COMPLETIONS
 from isthmus.wire.openai_responses import DIALECT as OPENAI_RESPONSES
 from isthmus.wire.protocol import Dialect
 from isthmus.wire.workers_ai import WORKERS_AI
@@ -29,6 +30,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
         "openai_chat_deepseek": DEEPSEEK_CHAT,
         "openai_chat_mistral": MISTRAL_CHAT,
         "openai_responses": OPENAI_RESPONSES,
+        "openai_completions": OPENAI_COMPLETIONS,
         "anthropic_messages": ANTHROPIC_MESSAGES,
         "gemini": GEMINI,
         "bedrock_converse": BEDROCK_CONVERSE,

@@ -15,6 +15,9 @@ _TYPES = {
     529: "overloaded_error",
 }
 
+PASSING = (409, 425)
+"""Refusals that may not come again: a conflict, and what came too early (data-plane 9.7)."""
+
 
 def error_type(status: int) -> str:
     """The `type` of an error that has no name of its own (data-plane 5.1)."""
@@ -53,7 +56,9 @@ def upstream_error(
     if status in (408, 504):
         return TimedOut(message, status=status, kind=kind, param=param, retry_after=retry_after)
     if 400 <= status < 500:
-        return Rejected(message, status=status, kind=kind, param=param, retry_after=retry_after)
+        rejected = Rejected(message, status=status, kind=kind, param=param, retry_after=retry_after)
+        rejected.retryable = status in PASSING  # type: ignore[misc]  # an instance may differ from its class
+        return rejected
     if status >= 500:
         return Unavailable(message, status=status, kind=kind, param=param, retry_after=retry_after)
     return Malformed(f"The provider answered with status {status}: {message}", kind=kind)

@@ -131,6 +131,33 @@ def test_text_after_a_call_is_a_new_block(stream):
     assert events[-2]["delta"]["stop_reason"] == "tool_use"
 
 
+LATE = ReasoningDelta(signature=Opaque(origin="anthropic", data="s"))
+
+
+def test_an_answer_does_not_end_in_a_signature_alone(stream, whole):
+    """Claude Code takes the last block for what was said."""
+    said = (STARTED, TextDelta(text="So"), LATE, STOP)
+    assert shape(stream(*said))[1:-2] == ["+0 text", "0 So", "-0"]
+    assert [block["type"] for block in whole(*said)["content"]] == ["text"]
+    assert shape(stream(STARTED, LATE, STOP))[1:-2] == ["+0 thinking", "0 s", "-0"]
+    assert whole(STARTED, LATE, STOP)["content"] == [{"type": "thinking", "thinking": "", "signature": "s"}]
+
+
+@pytest.mark.parametrize(
+    ("then", "block"),
+    [
+        ((TextDelta(text="!"),), ["+2 text", "2 !", "-2"]),
+        ((ToolCallStarted(index=0, id="a", name="f"), ToolCallDelta(index=0, arguments="{}")),
+         ["+2 tool_use", "2 {}", "-2"]),
+        ((ReasoningDelta(text="Hm"),), ["+2 thinking", "2 Hm", f"2 {NOTHING}", "-2"]),
+    ],
+)  # fmt: skip
+def test_a_late_signature_stands_before_what_follows(stream, whole, then, block):
+    said = (STARTED, TextDelta(text="So"), LATE, *then, STOP)
+    assert shape(stream(*said))[1:-2] == ["+0 text", "0 So", "-0", "+1 thinking", "1 s", "-1", *block]
+    assert [each["type"] for each in whole(*said)["content"]] == ["text", "thinking", block[0].partition(" ")[2]]
+
+
 @pytest.mark.parametrize("whole_answer", [True, False])
 def test_arguments_of_no_call_are_refused(whole_answer):
     writer = DIALECT.writer(whole_answer, CHAT)

@@ -42,6 +42,26 @@ def test_only_what_must_change_changes(sent: str, passed_on: str) -> None:
     assert relayed(sent) == (passed_on, False)
 
 
+@pytest.mark.parametrize(
+    ("model", "sent", "passed_on"),
+    [
+        ("gpt-5.5", '{"model":"m","max_tokens":9,"n":1}', '{"model":"gpt-5.5","n":1,"max_completion_tokens":9}'),
+        ("openai/o4-mini", '{"max_tokens":9,"model":"m"}', '{"model":"openai/o4-mini","max_completion_tokens":9}'),
+        ("gpt-4o", '{"model":"m","max_tokens":9}', '{"model":"gpt-4o","max_tokens":9}'),
+        (
+            "gpt-5.5",
+            '{"model":"m","max_tokens":9,"max_completion_tokens":8}',
+            '{"model":"gpt-5.5","max_tokens":9,"max_completion_tokens":8}',
+        ),
+    ],
+)
+def test_models_that_refuse_max_tokens_are_given_its_new_name(model: str, sent: str, passed_on: str) -> None:
+    request = OPENAI_CHAT.relay_request(Body(sent.encode()), model)
+    assert request.body.decode() == passed_on
+    renamed = sent.count("max_") == 1 and passed_on.endswith('"max_completion_tokens":9}')
+    assert [(note.field, note.fate) for note in request.notes] == [("max_tokens", "emulated")] * renamed
+
+
 def test_a_body_that_needs_no_change_is_the_same_bytes() -> None:
     body = Body(b'{"model": "gpt-x", "messages": []}')
     assert OPENAI_CHAT.relay_request(body, "gpt-x").body is body.data

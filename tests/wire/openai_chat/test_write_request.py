@@ -182,6 +182,14 @@ def test_whoever_serves_openais_reasoning_models_is_told_their_bound_in_openais_
     assert {name: body[name] for name in body if name.startswith("max_")} == {field: 9}
 
 
+@pytest.mark.parametrize(("model", "field"), [("gpt-4o", "max_tokens"), ("gpt-5.5", "max_completion_tokens")])
+def test_no_more_is_asked_for_than_the_model_can_say(model: str, field: str) -> None:
+    known = Model(name=model, max_output_tokens=100)
+    for asked, sent in ((99, 99), (101, 100)):
+        chat = Chat(model="m", messages=HELLO, max_tokens=asked)
+        assert msgspec.json.decode(OPENAI_CHAT_COMPATIBLE.write_request(chat, known).body)[field] == sent
+
+
 def test_that_thinking_is_shown_unasked_is_told() -> None:
     shown = Chat(model="m", messages=HELLO, summary="auto", keep_reasoning=True)
     assert notes(shown, OPENAI_CHAT_COMPATIBLE) == {"summary": "emulated"}

@@ -22,7 +22,7 @@ from wire.pairs.answered import Answer, answered
 from wire.pairs.strategies import answers
 
 PAIRS = list(itertools.product(CALLERS, DIALECTS))
-TAKE_CHOICES = ("openai_chat", "gemini")
+TAKE_CHOICES = ("openai_chat", "gemini", "openai_completions")
 ONE_CHOICE = ("openai_responses", "anthropic_messages", "bedrock_converse", "cohere_chat", "workers_ai")
 # What a caller's dialect has no field for.
 LACKS: dict[str, set[str]] = {
@@ -31,6 +31,7 @@ LACKS: dict[str, set[str]] = {
     "anthropic_messages": {"likely"},
     "gemini": set(),
     "workers_ai": {"model", "thought", "signatures", "sources", "searches", "likely"},
+    "openai_completions": {"thought", "signatures", "sources", "searches", "calls"},
 }
 UNCOUNTED: dict[str, set[str]] = {
     "openai_chat": {"cache_write_1h_tokens", "web_searches"},
@@ -38,10 +39,11 @@ UNCOUNTED: dict[str, set[str]] = {
     "anthropic_messages": {"input_audio_tokens"},
     "gemini": {"cache_write_tokens", "cache_write_1h_tokens", "web_searches"},
     "workers_ai": {"cache_write_tokens", "cache_write_1h_tokens", "web_searches", "input_audio_tokens"},
+    "openai_completions": {"cache_write_1h_tokens", "web_searches"},
 }
 # Told at the end of a stream there is no field for it.
 UNCOUNTED_IN_STREAMS: dict[str, set[str]] = {"anthropic_messages": {"cache_write_1h_tokens"}}
-NO_REFUSAL = ("anthropic_messages", "gemini", "workers_ai")
+NO_REFUSAL = ("anthropic_messages", "gemini", "workers_ai", "openai_completions")
 # The nearest reason that a caller's dialect has.
 REASONS: dict[str, dict[str, str]] = {
     "openai_chat": {"refusal": "content_filter", "pause": "stop", "context_length": "length"},
@@ -49,6 +51,12 @@ REASONS: dict[str, dict[str, str]] = {
     "anthropic_messages": {"content_filter": "refusal"},
     "gemini": {"refusal": "content_filter", "pause": "error", "context_length": "length"},
     "workers_ai": {"refusal": "content_filter", "pause": "stop", "context_length": "length"},
+    "openai_completions": {
+        "refusal": "content_filter",
+        "pause": "stop",
+        "context_length": "length",
+        "tool_calls": "stop",
+    },
 }
 
 

@@ -90,6 +90,8 @@ class WholeWriter:
         if self._started is None:
             return b""
         self._leave()
+        while len(self._blocks) > 1 and self._blocks[-1].get("thinking") == "":
+            self._blocks.pop()  # a late signature: see StreamWriter
         for call in self._calls.values():
             text = "".join(call.pieces)
             call.block["input"] = tool_input(wrapped(text) if call.custom else text)[0]

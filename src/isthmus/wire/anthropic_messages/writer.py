@@ -54,7 +54,10 @@ class _Call:
 
 class StreamWriter:
     """One block is open at a time, as Anthropic has it. Only where a provider mixes the arguments of several calls do
-    their blocks stand open beside each other, told apart by their index."""
+    their blocks stand open beside each other, told apart by their index.
+
+    A signature that comes alone when something has been said, as Google's do, waits for what follows, and is left out
+    where nothing does: callers (Claude Code among them) take an answer's last block for its words."""
 
     __slots__ = (
         "_calls",
@@ -63,6 +66,7 @@ class StreamWriter:
         "_failed",
         "_finished",
         "_kind",
+        "_late",
         "_next",
         "_opened",
         "_prefix",
@@ -76,6 +80,7 @@ class StreamWriter:
         self._kind = ""  # of the text or thinking block that is open
         self._cited = False  # the text block that is open has its sources: what follows is another
         self._prefix = b""  # of that block's deltas
+        self._late: list[ReasoningDelta] = []  # signatures that wait
         self._next = 0
         self._calls: dict[int, _Call] = {}
         self._opened = 0
@@ -126,9 +131,9 @@ class StreamWriter:
 
     def _turn_to(self, kind: str) -> bytes:
         """Opens a block of this kind unless one is open."""
-        if self._kind == kind and not self._cited:
+        if self._kind == kind and not self._cited and not self._late:
             return b""
-        left = self._leave() + self._leave_calls(every=False)
+        left = self._make_room()
         if kind == "text":
             block: dict[str, Any] = {"type": "text", "text": "", "citations": None}
             delta = b'{"type":"text_delta","text":'
@@ -158,13 +163,25 @@ class StreamWriter:
         self._cited = False
         return signed + self._stop()
 
+    def _make_room(self) -> bytes:
+        """For another block: what is open is ended, and what waited for one more block comes before it."""
+        waited, self._late = self._late, []
+        left = self._leave() + self._leave_calls(every=False)
+        return left + b"".join(map(self._thought, waited))
+
     def _reasoning(self, event: ReasoningDelta) -> bytes:
         thought = shown_thinking(event, self._chat)
         if thought is None:
             return b""
         if thought.redacted:
-            left = self._leave() + self._leave_calls(every=False)
+            left = self._make_room()
             return left + self._open({"type": "redacted_thinking", "data": sealed(thought.signature)}) + self._stop()
+        if not thought.text and self._next and self._kind != "thinking":
+            self._late.append(thought)
+            return b""
+        return self._thought(thought)
+
+    def _thought(self, thought: ReasoningDelta) -> bytes:
         out = self._turn_to("thinking")
         if thought.text:
             out += self._prefix + _encode(thought.text) + b"}}\n\n"
@@ -186,7 +203,7 @@ class StreamWriter:
         out = b""
         for block in answered_blocks(use):
             if not out:
-                out = self._leave() + self._leave_calls(every=False)
+                out = self._make_room()
             given = block.get("input")
             if block.get("type") in CALLS and isinstance(given, dict):
                 out += self._open(block | {"input": {}})
@@ -197,7 +214,7 @@ class StreamWriter:
         return out
 
     def _call(self, event: ToolCallStarted) -> bytes:
-        left = self._leave() + self._leave_calls(every=False)
+        left = self._make_room()
         self._calls[event.index] = _Call(self._next, event.custom)
         self._opened += 1
         return left + self._open(tool_use(event))

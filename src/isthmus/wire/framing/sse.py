@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from isthmus.errors import Malformed
 
@@ -92,6 +93,19 @@ def event(data: bytes, name: bytes = b"") -> bytes:
     return b"data: " + data + b"\n\n"
 
 
+def event_ends(data: bytes) -> Iterator[int]:
+    """Where each whole event of `data` ends. A blank line ends one, whatever stands before it."""
+    if b"\r" not in data:
+        end = data.find(b"\n\n") + 2
+        while end > 1:
+            yield end
+            end = data.find(b"\n\n", end) + 2
+        return
+    for match in _EVENT_END.finditer(data):
+        if not _may_go_on(match, len(data)):
+            yield match.end()
+
+
 class EventCut:
     """Feed chunks, get them back cut where an event ends; a part of an event waits for the rest of it.
 
@@ -143,7 +157,11 @@ def _last_event_end(chunk: bytes, before: bytes) -> int:
     window = before + chunk
     end = 0
     for match in _EVENT_END.finditer(window):
-        # After CRLF CR an LF will follow, which belongs to this event.
-        if not (match.end() == len(window) and match.group().endswith(b"\n\r")):
+        if not _may_go_on(match, len(window)):
             end = match.end()
     return max(0, end - len(before))
+
+
+def _may_go_on(event_end: re.Match[bytes], size: int) -> bool:
+    """After CRLF CR an LF will follow, which belongs to the same event."""
+    return event_end.end() == size and event_end.group().endswith(b"\n\r")

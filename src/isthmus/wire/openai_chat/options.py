@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
+
+NEW_NAME = "max_completion_tokens"
+OPENAI_REASONING = re.compile(r"(?:\A|/)(?:o\d|gpt-[5-9])", re.IGNORECASE)
+"""OpenAI's reasoning models refuse the old name, `max_tokens`, and whoever serves them knows the new one."""
 
 OPENAI_LACKS = frozenset({"top_k", "summary", "metadata", "messages.video"})
 """`metadata` is there, but OpenAI takes it only with `store`, which keeps the conversation."""
@@ -39,7 +44,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     `refuses_thinking`: a message with a field for earlier thinking is answered with an error.
     """
 
-    max_tokens_field: str = "max_completion_tokens"
+    max_tokens_field: str = NEW_NAME
     developer_role: bool = True
     asks_usage: bool = True
     lacks: frozenset[str] = OPENAI_LACKS

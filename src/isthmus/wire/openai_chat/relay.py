@@ -11,7 +11,7 @@ from isthmus.core.chat.fidelity import Receipt
 from isthmus.wire.body import Body
 from isthmus.wire.framing.sse import ServerSentEvents
 from isthmus.wire.openai_chat.messages.thinking import sealed_in
-from isthmus.wire.openai_chat.options import Options
+from isthmus.wire.openai_chat.options import NEW_NAME, OPENAI_REASONING, Options
 from isthmus.wire.openai_chat.request import OURS
 from isthmus.wire.protocol import Relayed
 from isthmus.wire.sealed import is_marked, without_sealed_ids
@@ -28,6 +28,17 @@ def relay_request(body: Body, model: str, options: Options) -> Relayed:
         body = _unsealed(body, options, receipt)
     if options.refuses_thinking and any(name in body.data for name in _THINKING_NAMED):
         body = _without_thinking(body, receipt)
+    if "max_tokens" in body and NEW_NAME not in body and OPENAI_REASONING.search(model):
+        # Callers that were made for other servers know no other name, and these models refuse it.
+        body = Body(body.changed({"max_tokens": None, NEW_NAME: bytes(body.fields["max_tokens"])}))
+        receipt.emulated("max_tokens", f"this model takes it as {NEW_NAME}")
+    changed, hide = addressed(body, model, asks_usage=options.asks_usage)
+    return Relayed(body=changed, filter=hide, notes=receipt.notes())
+
+
+def addressed(body: Body, model: str, *, asks_usage: bool = True) -> tuple[bytes, HideUsage | None]:
+    """The same body for `model`, without the fields that are ours, and a stream asked for usage: then with the filter
+    that hides it from a caller who did not ask."""
     fields = body.fields
     changes: dict[str, bytes | None] = {}
     for ours in OURS:
@@ -36,13 +47,13 @@ def relay_request(body: Body, model: str, options: Options) -> Relayed:
     name = msgspec.json.encode(model)
     if "model" not in fields or bytes(fields["model"]) != name:
         changes["model"] = name
-    asked = _asking_usage(body) if options.asks_usage else None
+    asked = _asking_usage(body) if asks_usage else None
     if asked is not None:
         changes["stream_options"] = asked
-    elif not options.asks_usage and "stream_options" in fields:
+    elif not asks_usage and "stream_options" in fields:
         changes["stream_options"] = None
     changed = body.changed(changes) if changes else body.data
-    return Relayed(body=changed, filter=None if asked is None else HideUsage(), notes=receipt.notes())
+    return changed, None if asked is None else HideUsage()
 
 
 def _without_thinking(body: Body, receipt: Receipt) -> Body:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ from isthmus.errors import Unsupported
 from isthmus.wire.instructions import JSON_OBJECT, answer_format_in_words
 from isthmus.wire.openai_chat.messages import write_messages
 from isthmus.wire.openai_chat.messages.write import write_mark
-from isthmus.wire.openai_chat.options import Options
+from isthmus.wire.openai_chat.options import NEW_NAME, OPENAI_REASONING, Options
 from isthmus.wire.openai_chat.tools import write_tools
 from isthmus.wire.strict_schemas import strict_where_openai_is
 from isthmus.wire.thinking import effort_of
@@ -47,7 +46,6 @@ _ASKS_NOTHING: dict[str, tuple[Any, ...]] = {
     "verbosity": ("medium",),
     "service_tier": ("auto",),
 }
-_OPENAI_REASONING = re.compile(r"(?:\A|/)(?:o\d|gpt-[5-9])", re.IGNORECASE)
 _WHY_REFUSED = "this model refuses it"
 _WHY_LACKED = "this provider has no field for it"
 
@@ -79,9 +77,10 @@ def write_request(chat: Chat, model: Model, options: Options) -> Written:
 def _parameters(chat: Chat, model: Model, options: Options, receipt: Receipt) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if chat.max_tokens is not None and _may(chat, "max_tokens", model, receipt):
-        # OpenAI's reasoning models refuse the old name, and whoever serves them knows the new one.
-        renamed = _OPENAI_REASONING.search(model.name) is not None
-        fields["max_completion_tokens" if renamed else options.max_tokens_field] = chat.max_tokens
+        renamed = OPENAI_REASONING.search(model.name) is not None
+        longest = model.max_output_tokens
+        tokens = chat.max_tokens if longest is None else min(chat.max_tokens, longest)
+        fields[NEW_NAME if renamed else options.max_tokens_field] = tokens
     for name, spelling in _FIELDS.items():
         value = getattr(chat, name)
         if value is None or value in _ASKS_NOTHING.get(name, ()):
