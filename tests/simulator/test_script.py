@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from isthmus.simulator import text
 from isthmus.simulator.faults import Fault, UnknownDirective, read_directive, read_text
 from isthmus.simulator.sampling import sample
-from isthmus.simulator.script import Ask, Tool, write
+from isthmus.simulator.script import Ask, Tool, heard, write
 from isthmus.simulator.seeds import Seed
 from isthmus.simulator.shape import flaw_in_schema
 
@@ -282,3 +282,38 @@ async def test_same_words_in_every_dialect(caller: Any) -> None:
     messages = await caller.post("/v1/messages", {"model": "claude-haiku-4-5", "max_tokens": 99, "messages": said})
     words = chat.json()["choices"][0]["message"]["content"]
     assert responses.json()["output"][0]["content"][0]["text"] == messages.json()["content"][0]["text"] == words
+
+
+LOOP = """Some instructions.
+script: [{"call": "get_weather", "with": {"city": "Oslo"}},
+ [{"call": "shell", "with": "echo: ls"}, {"call": "get_weather"}], {"say": "All done.\\n"}] and more words"""
+
+
+def test_a_script_goes_step_by_step() -> None:
+    offered: dict[str, Any] = {"tools": (WEATHER, FREE)}
+    first, second, third, after = (write(ask(LOOP, answers=n, results=("ok",), **offered), SEED) for n in range(4))
+    assert [(call.tool.name, call.arguments) for call in first.calls] == [("get_weather", '{"city":"Oslo"}')]
+    assert [call.tool.name for call in second.calls] == ["shell", "get_weather"]
+    assert second.calls[0].arguments == "echo: ls"
+    assert (third.text, third.calls, third.ending) == ("All done.\n", (), "stop")
+    assert after.text.startswith("The tool answered: ok") and not after.calls
+
+
+def test_a_script_calls_only_what_is_offered() -> None:
+    title = write(ask(LOOP), SEED)
+    assert title.text and not title.calls
+    assert not write(ask(LOOP, tools=(WEATHER,), choice="none"), SEED).calls
+
+
+@pytest.mark.parametrize(
+    "said", ['script: [{"say": 1}]', 'script: [{"sa', '"script: [{\\"say\\": 1}]"', "script: [[[[[]]]]]"]
+)
+def test_no_sound_script_is_none(said: str) -> None:
+    assert write(ask(said), SEED).ending == "stop"
+
+
+def test_answers_are_counted_since_the_user_spoke() -> None:
+    turns = [("user", "a"), ("model", ""), ("user", "b"), ("model", ""), ("model", "x"), ("tool", ""), ("model", "")]
+    assert heard(turns) == ("b", 2)
+    assert heard([*turns, ("user", ""), ("system", "c")]) == ("b", 2)
+    assert heard([]) == ("", 0)

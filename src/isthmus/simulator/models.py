@@ -18,7 +18,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     first of them its default; none means it does not reason (OpenAI) or knows no effort (Anthropic). Google's are
     thinking levels, and `budget_tokens` the least and the most that a budget may be, where `thinking` has `budget`.
     `profiles` are Bedrock's: the prefixes of the inference profiles it is in; not `on_demand`, it is answered by these
-    alone."""
+    alone. `completes`: it goes on from a text, and knows no conversation."""
 
     name: str
     vendor: Vendor
@@ -36,6 +36,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     takes_images: bool = True
     profiles: tuple[str, ...] = ()
     on_demand: bool = True
+    completes: bool = False
 
     @property
     def answers_as(self) -> str:
@@ -95,7 +96,22 @@ def _openai() -> list[Model]:
                 max_output_tokens=100_000 if name.startswith("o") else 128_000,
             )
         )
-    return rows
+    return [*rows, *_completing()]
+
+
+def _completing() -> list[Model]:
+    rows = (("gpt-3.5-turbo-instruct", "0914", 4_096), ("davinci-002", "", 16_384), ("babbage-002", "", 16_384))
+    return [
+        Model(
+            name=name,
+            vendor="openai",
+            snapshot=f"{name}-{date}" if date else "",
+            context_tokens=context,
+            max_output_tokens=context,
+            completes=True,
+        )
+        for name, date, context in rows
+    ]
 
 
 def _anthropic() -> list[Model]:

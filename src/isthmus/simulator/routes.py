@@ -16,11 +16,15 @@ from isthmus.simulator.bedrock import converse
 from isthmus.simulator.bedrock.vendor import BEDROCK
 from isthmus.simulator.cohere import chat as cohere_chat
 from isthmus.simulator.cohere.vendor import COHERE
+from isthmus.simulator.embeddings import bedrock as bedrock_embeddings
+from isthmus.simulator.embeddings import cohere as cohere_embeddings
+from isthmus.simulator.embeddings import google as google_embeddings
+from isthmus.simulator.embeddings import openai as openai_embeddings
 from isthmus.simulator.exchange import Answer, Exchange, Provider, Rejection, Respond, Scripted, World
 from isthmus.simulator.faults import PLAIN, Fault, UnknownDirective
 from isthmus.simulator.google import content
 from isthmus.simulator.google.vendor import PUBLISHED, STUDIO, VERTEX
-from isthmus.simulator.openai import chat, responses
+from isthmus.simulator.openai import chat, completions, responses, responses_apart
 from isthmus.simulator.openai.vendor import OPENAI
 from isthmus.simulator.recorded import RecordedRequest
 from isthmus.simulator.shape import ShapeError
@@ -29,9 +33,17 @@ from isthmus.simulator.shape import ShapeError
 _ROUTES: dict[tuple[str, str], tuple[Provider, Respond]] = {
     ("POST", "/v1/chat/completions"): (OPENAI, chat.respond),
     ("POST", "/v1/responses"): (OPENAI, responses.respond),
+    ("POST", "/v1/responses/input_tokens"): (OPENAI, responses_apart.count),
+    ("POST", "/v1/responses/compact"): (OPENAI, responses_apart.compact),
+    ("POST", "/v1/completions"): (OPENAI, completions.respond),
     ("POST", "/v1/messages"): (ANTHROPIC, messages.respond),
     ("POST", "/v1/messages/count_tokens"): (ANTHROPIC, messages.count),
     ("POST", "/v2/chat"): (COHERE, cohere_chat.respond),
+    ("POST", "/v1/embeddings"): (OPENAI, openai_embeddings.respond),
+    ("POST", "/v2/embed"): (COHERE, cohere_embeddings.respond),
+    ("POST", "/model/{model}/invoke"): (BEDROCK, bedrock_embeddings.invoke),
+    ("POST", "/v1beta/models/{model}:embedContent"): (STUDIO, google_embeddings.embed),
+    ("POST", "/v1beta/models/{model}:batchEmbedContents"): (STUDIO, google_embeddings.embed_batch),
     ("POST", "/model/{model}/converse"): (BEDROCK, converse.respond),
     ("POST", "/model/{model}/converse-stream"): (BEDROCK, converse.respond_streamed),
     ("POST", "/model/{model}/count-tokens"): (BEDROCK, converse.count),

@@ -4,8 +4,10 @@ its last user message: `echo: …` is answered with exactly that, `call NAME` (`
 
 from __future__ import annotations
 
+import json
 import random
 import re
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -20,6 +22,7 @@ Ending = Literal["stop", "stop_sequence", "length", "tool_calls", "refusal", "co
 
 REFUSAL = "I'm sorry, but I can't help with that."
 _ECHO = re.compile(r"\becho: ?(.*)", re.DOTALL)
+_SCRIPT = re.compile(r"\bscript: ?(?=\[)")
 _CALL = re.compile(r"\bcall ([\w.:/-]+)(?:\s+with\s+(?=\{))?")
 _ORDINARY_TOKENS = (12, 40)
 _ARGUMENT_CHARACTERS = 5
@@ -35,9 +38,10 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked, read out of any dialect. `results` are tool results nothing was said to yet; `choice` is
-    `auto`, `none` or `required`, and `forced` the one tool that must be called."""
+    `auto`, `none` or `required`, and `forced` the one tool that must be called. `answers` were given since `text`."""
 
     text: str = ""
+    answers: int = 0
     results: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
     choice: str = "auto"
@@ -49,6 +53,15 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     stops: tuple[str, ...] = ()
     reasoning_tokens: int = 0
     fault: Fault
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one answer is to do; several together are one answer that does them all. A tool that is not offered is not
+    called. `given` is what it is called with: a value as JSON, a string as it stands, for tools that take free text."""
+
+    say: str = ""
+    call: str | None = None
+    given: dict[str, Any] | str | None = msgspec.field(default=None, name="with")
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +84,19 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     stop_sequence: str | None = None
 
 
+def heard(turns: Iterable[tuple[str, str]]) -> tuple[str, int]:
+    """The user's last words, and how many answers were given since. `turns` are roles and texts, the oldest first;
+    turns of the `model` that follow each other are one answer."""
+    text, answers, before = "", 0, ""
+    for role, said in turns:
+        if role == "user" and said:
+            text, answers = said, 0
+        elif role == "model" and before != "model":
+            answers += 1
+        before = role
+    return text, answers
+
+
 def write(ask: Ask, seed: Seed, choice: int = 0) -> Draft:
     """The same words for the same question, whatever the dialect, streamed or not."""
     rng = seed.rng("words", ask.text, *ask.results, str(choice))
@@ -79,8 +105,9 @@ def write(ask: Ask, seed: Seed, choice: int = 0) -> Draft:
     room -= thought
     reasoning = prose(seed.rng("thought", ask.text, *ask.results), thought)
     reasoning = "".join(texts.pieces(reasoning)[:thought])
-    calls = _calls(ask, rng)
-    text = _text(ask, rng, bool(calls))
+    steps = _steps(ask)
+    calls = _calls(ask, rng, steps)
+    text = _text(ask, rng, bool(calls), steps)
     ending: Ending = "tool_calls" if calls else "stop"
     text, stop_sequence = _stopped(text, ask.stops)
     if stop_sequence is not None:
@@ -106,8 +133,25 @@ def write(ask: Ask, seed: Seed, choice: int = 0) -> Draft:
     )
 
 
-def _text(ask: Ask, rng: random.Random, calling: bool) -> str:
-    echo = _ECHO.search(ask.text)
+def _steps(ask: Ask) -> list[Step] | None:
+    """What the script says for this answer, empty where it has ended; None where there is none that can be read, as
+    where an agent quotes the message in a question of its own."""
+    found = _SCRIPT.search(ask.text)
+    if found is None:
+        return None
+    try:
+        raw, _ = json.JSONDecoder().raw_decode(ask.text, found.end())
+        steps = msgspec.convert(raw, list[Step | list[Step]])
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return None
+    here = steps[ask.answers] if ask.answers < len(steps) else []
+    return here if isinstance(here, list) else [here]
+
+
+def _text(ask: Ask, rng: random.Random, calling: bool, steps: list[Step] | None) -> str:
+    if steps is not None and (said := "".join(step.say for step in steps)):
+        return said
+    echo = _ECHO.search(ask.text) if steps is None else None
     if echo and (not (ask.json_schema or ask.json_object) or _is_json(echo[1])):
         return echo[1]
     if calling:
@@ -155,18 +199,24 @@ def _deltas(text: str, fault: Fault) -> tuple[str, ...]:
     return texts.split_evenly(text, fault.events) if fault.events else tuple(texts.pieces(text))
 
 
-def _calls(ask: Ask, rng: random.Random) -> tuple[Call, ...]:
+def _calls(ask: Ask, rng: random.Random, steps: list[Step] | None) -> tuple[Call, ...]:
     if not ask.tools or ask.choice == "none":
         return ()
     known = {tool.name: tool for tool in ask.tools}
     if ask.forced is not None:
         wanted = [(known[ask.forced], _asked_arguments(ask.text, ask.forced))]
+    elif steps is not None:
+        wanted = [(known[step.call], _given(step)) for step in steps if step.call in known]
     else:
         spoken = [] if ask.results and ask.choice == "auto" else _spoken_calls(ask.text, known)
         wanted = spoken or ([(ask.tools[0], None)] if ask.choice == "required" else [])
     if not ask.parallel:
         wanted = wanted[:1]
     return tuple(_call(tool, arguments, rng, ask.fault) for tool, arguments in wanted)
+
+
+def _given(step: Step) -> str | None:
+    return msgspec.json.encode(step.given).decode() if isinstance(step.given, dict) else step.given
 
 
 def _spoken_calls(text: str, known: dict[str, Tool]) -> list[tuple[Tool, str | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from isthmus.simulator.anthropic.turns import Turn, read_turns
 from isthmus.simulator.anthropic.vendor import ANTHROPIC, error_body, known_model, tagged
 from isthmus.simulator.exchange import Answer, Exchange, spoiled, sse, streamed, whole
 from isthmus.simulator.models import Model
-from isthmus.simulator.script import Ask, Draft, Tool, write
+from isthmus.simulator.script import Ask, Draft, Tool, heard, write
 from isthmus.simulator.seeds import identifier
 from isthmus.simulator.shape import ShapeError, read_shape
 
@@ -54,7 +55,7 @@ def count(exchange: Exchange) -> Answer:
     model = known_model(exchange, request.model)
     rules.check(exchange, request, model, _read_tools(exchange, request))
     turns = read_turns(request, model, exchange.world.seed)
-    exchange.settle(_last_text(turns))
+    exchange.settle(_heard(turns)[0])
     body: dict[str, Any] = {"input_tokens": count_prompt(exchange.world, exchange.raw, model).total}
     if _is_beta(exchange):
         body["context_management"] = None
@@ -89,14 +90,17 @@ def _error(exchange: Exchange) -> bytes:
 def _ask(
     exchange: Exchange, request: MessagesRequest, model: Model, tools: list[shapes.Tool], turns: list[Turn]
 ) -> Ask:
-    text = exchange.settle(_last_text(turns))
+    text, answers = _heard(turns)
+    text = exchange.settle(text)
     choice = request.tool_choice
     parallel = not isinstance(choice, shapes.ChoiceNone | type(UNSET)) and choice.disable_parallel_tool_use is True
     wanted = rules.format_of(request)
-    results = [b for b in turns[-1].blocks if isinstance(b, shapes.ToolResultBlock)]
+    latest = takewhile(lambda turn: turn.role != "assistant", reversed(turns))
+    results = [b for turn in latest for b in turn.blocks if isinstance(b, shapes.ToolResultBlock)]
     custom = [tool for tool in tools if isinstance(tool, shapes.CustomTool)]
     return Ask(
         text=text,
+        answers=answers,
         results=tuple(_result_text(block) for block in results),
         tools=tuple(Tool(name=tool.name, schema=tool.input_schema) for tool in custom),
         choice="none" if isinstance(choice, shapes.ChoiceNone) else "auto" if _is_free(choice) else "required",
@@ -114,12 +118,15 @@ def _is_free(choice: Any) -> bool:
     return not isinstance(choice, shapes.ChoiceAny | shapes.ChoiceTool)
 
 
-def _last_text(turns: list[Turn]) -> str:
-    for turn in reversed(turns):
-        texts = [block.text for block in turn.blocks if isinstance(block, shapes.TextBlock)]
-        if turn.role == "user" and texts:
-            return "\n".join(texts)
-    return ""
+def _heard(turns: list[Turn]) -> tuple[str, int]:
+    roles = {"assistant": "model"}
+    return heard(
+        (
+            roles.get(turn.role, turn.role),
+            "\n".join(block.text for block in turn.blocks if isinstance(block, shapes.TextBlock)),
+        )
+        for turn in turns
+    )
 
 
 def _result_text(block: shapes.ToolResultBlock) -> str:

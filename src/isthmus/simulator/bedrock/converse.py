@@ -17,7 +17,7 @@ from isthmus.simulator.bedrock.turns import read_messages
 from isthmus.simulator.bedrock.vendor import BEDROCK, bare_name, error_body, known_model, refused
 from isthmus.simulator.exchange import Answer, Exchange, Rejection, spoiled, whole
 from isthmus.simulator.models import Model
-from isthmus.simulator.script import Ask, Tool, write
+from isthmus.simulator.script import Ask, Tool, heard, write
 from isthmus.simulator.shape import read_shape
 
 _EVENTS = "application/vnd.amazon.eventstream"
@@ -62,7 +62,7 @@ def count(exchange: Exchange) -> Answer:
         assert asked.input.invokeModel is not None
         request, native = shapes.CountedRequest(), _invoked(asked.input.invokeModel.body, model)
     families.read(exchange, request, native, model)
-    exchange.settle(_last_text(request.messages or []), streamed=False)
+    exchange.settle(_heard(request.messages or [])[0], streamed=False)
     return whole(BEDROCK, exchange, {"inputTokens": _count_prompt(exchange, native, model).total})
 
 
@@ -94,7 +94,7 @@ def _answer(exchange: Exchange, shape: type[ConverseRequest], *, streamed: bool)
     messages = read_messages(request)
     native = native_body(request, model)
     reading = families.read(exchange, request, native, model)
-    text = exchange.settle(_last_text(messages), streamed=streamed)
+    text = exchange.settle(_heard(messages)[0], streamed=streamed)
     prompt = _count_prompt(exchange, native, model)
     config = request.inferenceConfig
     most = (config.maxTokens if config is not None else None) or model.max_output_tokens
@@ -136,6 +136,7 @@ def _ask(exchange: Exchange, request: ConverseRequest, messages: list[shapes.Mes
     results = [block.toolResult for block in messages[-1].content if block.toolResult is not None]
     return Ask(
         text=text,
+        answers=_heard(messages)[1],
         results=tuple(_result_text(result) for result in results),
         tools=tuple(Tool(name=t.toolSpec.name, schema=t.toolSpec.inputSchema.json) for t in tools if t.toolSpec),
         choice="required" if choice is not None and choice.auto is None else "auto",
@@ -146,17 +147,18 @@ def _ask(exchange: Exchange, request: ConverseRequest, messages: list[shapes.Mes
     )
 
 
-def _last_text(messages: list[shapes.Message]) -> str:
-    for message in reversed(messages):
-        said = [block.text for block in message.content if block.text is not None]
-        said += [
-            block.guardContent.text.text
-            for block in message.content
-            if block.guardContent is not None and block.guardContent.text is not None
-        ]
-        if message.role == "user" and said:
-            return "\n".join(said)
-    return ""
+def _heard(messages: list[shapes.Message]) -> tuple[str, int]:
+    return heard(("user" if message.role == "user" else "model", _text(message)) for message in messages)
+
+
+def _text(message: shapes.Message) -> str:
+    said = [block.text for block in message.content if block.text is not None]
+    said += [
+        block.guardContent.text.text
+        for block in message.content
+        if block.guardContent is not None and block.guardContent.text is not None
+    ]
+    return "\n".join(said)
 
 
 def _result_text(result: shapes.ToolResultBlock) -> str:

@@ -12,7 +12,7 @@ from isthmus.simulator.cohere.vendor import COHERE, known_model
 from isthmus.simulator.exchange import Answer, Exchange, Rejection, spoiled, sse, streamed, whole
 from isthmus.simulator.models import Model
 from isthmus.simulator.openai.rules import prompt_tokens
-from isthmus.simulator.script import Ask, Tool, write
+from isthmus.simulator.script import Ask, Tool, heard, write
 from isthmus.simulator.shape import read_shape
 
 _THINKING_TOKENS = 128
@@ -47,11 +47,13 @@ def _blocks(raw: dict[str, Any]) -> list[Any]:
 
 
 def _ask(exchange: Exchange, request: ChatRequest, model: Model) -> Ask:
-    text = exchange.settle(_last_text(request.messages))
+    text, answers = heard(map(_said, request.messages))
+    text = exchange.settle(text)
     wanted = request.response_format
     budget = request.thinking.token_budget if request.thinking is not None else None
     return Ask(
         text=text,
+        answers=answers,
         results=tuple(_text(message) for message in last_results(request.messages)),
         tools=tuple(Tool(name=f.name, schema=f.parameters) for f in rules.functions(request)),
         choice={"REQUIRED": "required", "NONE": "none"}.get(request.tool_choice or "", "auto"),
@@ -74,11 +76,11 @@ def last_results(messages: list[shapes.ChatMessage]) -> list[shapes.ToolMessage]
     return results
 
 
-def _last_text(messages: list[shapes.ChatMessage]) -> str:
-    for message in reversed(messages):
-        if isinstance(message, shapes.UserMessage) and (text := _text(message)):
-            return text
-    return ""
+def _said(message: shapes.ChatMessage) -> tuple[str, str]:
+    """Whose a message is, and the text of it where it is the user's."""
+    if isinstance(message, shapes.UserMessage):
+        return "user", _text(message)
+    return ("model" if isinstance(message, shapes.AssistantMessage) else "other"), ""
 
 
 def _text(message: shapes.UserMessage | shapes.ToolMessage) -> str:

@@ -16,7 +16,7 @@ from isthmus.simulator.google.proto import read
 from isthmus.simulator.google.schemas import as_json_schema
 from isthmus.simulator.google.vendor import Google
 from isthmus.simulator.models import Model
-from isthmus.simulator.script import Ask, Draft, Tool, write
+from isthmus.simulator.script import Ask, Draft, Tool, heard, write
 from isthmus.simulator.seeds import identifier
 
 _LEVEL_TOKENS = {"minimal": 8, "low": 32, "medium": 64, "high": 128}
@@ -42,7 +42,7 @@ def count(exchange: Exchange) -> Answer:
         raise GoogleRejection("Only one of contents and generate_content_request may be set.")
     request = {**request, "contents": request.get("contents", [])}
     _check(exchange, google, request, model)
-    exchange.settle(_last_text(request["contents"]))
+    exchange.settle(_heard(request["contents"])[0])
     prompt = count_prompt(exchange, model, request, searches=False)
     return google.whole(exchange, {"totalTokens": prompt.total, "promptTokensDetails": rows(prompt.tokens)})
 
@@ -60,7 +60,7 @@ def _respond(exchange: Exchange, streamed: bool) -> Answer:
     model = google.known_model(exchange)
     request = {"contents": [], **read(google.package, "GenerateContentRequest", exchange.raw)}
     _check(exchange, google, request, model)
-    text = exchange.settle(_last_text(request["contents"]), streamed)
+    text = exchange.settle(_heard(request["contents"])[0], streamed)
     fault = exchange.fault
     check_words(fault, google.is_vertex)
     searches = any("googleSearch" in tool for tool in request.get("tools", ()))
@@ -104,12 +104,14 @@ def _item(place: int, body: dict[str, Any], is_last: bool) -> bytes:
     return (b",\r\n" if place else b"[") + shown + (b"\n]\n" if is_last else b"\n")
 
 
-def _last_text(contents: list[dict[str, Any]]) -> str:
-    for content in reversed(contents):
-        texts = [part["text"] for part in content["parts"] if "text" in part and not part.get("thought")]
-        if turns.said_by_user(content) and texts:
-            return "\n".join(texts)
-    return ""
+def _heard(contents: list[dict[str, Any]]) -> tuple[str, int]:
+    return heard(
+        (
+            "user" if turns.said_by_user(content) else "model",
+            "\n".join(part["text"] for part in content["parts"] if "text" in part and not part.get("thought")),
+        )
+        for content in contents
+    )
 
 
 def _ask(exchange: Exchange, request: dict[str, Any], model: Model, text: str) -> Ask:
@@ -121,6 +123,7 @@ def _ask(exchange: Exchange, request: dict[str, Any], model: Model, text: str) -
         text, schema = f"echo: {exchange.world.seed.rng('enum', text).choice(schema['enum'])}", None
     return Ask(
         text=text,
+        answers=_heard(request["contents"])[1],
         results=tuple(_result(response) for response in turns.held(request["contents"][-1], "functionResponse")),
         tools=tuple(tool for tool in _functions(request) if not allowed or tool.name in allowed),
         choice={"ANY": "required", "NONE": "none"}.get(choice.get("mode", "AUTO"), "auto"),

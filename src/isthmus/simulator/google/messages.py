@@ -19,6 +19,10 @@ UNIONS = {
         )
     }
 }
+TASKS = (
+    "|TASK_TYPE_UNSPECIFIED|RETRIEVAL_QUERY|RETRIEVAL_DOCUMENT|SEMANTIC_SIMILARITY|CLASSIFICATION|CLUSTERING"
+    "|QUESTION_ANSWERING|FACT_VERIFICATION|CODE_RETRIEVAL_QUERY"
+)
 _MESSAGES: Messages = {
     "GenerateContentRequest": {
         "model": "string",
@@ -35,6 +39,25 @@ _MESSAGES: Messages = {
     "CountTokensRequest": {
         "contents": "[Content]",
         "generateContentRequest": "GenerateContentRequest",
+    },
+    "BatchEmbedContentsRequest": {
+        "requests": "[EmbedContentRequest]",
+    },
+    "EmbedContentRequest": {
+        "model": "string",
+        "content": "Content",
+        "taskType": TASKS,
+        "title": "string",
+        "outputDimensionality": "int32",
+        "embedContentConfig": "EmbedContentConfig",
+    },
+    "EmbedContentConfig": {
+        "title": "string",
+        "taskType": TASKS,
+        "autoTruncate": "bool",
+        "outputDimensionality": "int32",
+        "documentOcr": "bool",
+        "audioTrackExtraction": "bool",
     },
     "Content": {
         "parts": "[Part]",

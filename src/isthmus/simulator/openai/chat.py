@@ -9,7 +9,7 @@ from isthmus.simulator.exchange import EPOCH_SECONDS, Answer, Exchange, spoiled,
 from isthmus.simulator.openai import chat_rules, rules
 from isthmus.simulator.openai.chat_request import ChatRequest
 from isthmus.simulator.openai.logprobs import token_logprobs
-from isthmus.simulator.openai.vendor import OPENAI, error_body, known_model
+from isthmus.simulator.openai.vendor import OPENAI, conversing_model, error_body
 from isthmus.simulator.script import Call, Draft, write
 from isthmus.simulator.seeds import hexadecimal, identifier
 from isthmus.simulator.shape import read_shape
@@ -21,7 +21,7 @@ _OBFUSCATION = "abcdefghijklmnopqrstuvwxyz"
 
 def respond(exchange: Exchange) -> Answer:
     request: ChatRequest = read_shape(exchange.raw, ChatRequest)
-    model = known_model(exchange, request.model)
+    model = conversing_model(exchange, request.model, "v1/chat/completions")
     effort = chat_rules.check(request, model)
     ask = chat_rules.ask(exchange, request, effort)
     blocks = [*exchange.raw.get("tools", ()), *exchange.raw["messages"]]

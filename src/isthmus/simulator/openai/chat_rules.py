@@ -13,7 +13,7 @@ from isthmus.simulator.models import Model
 from isthmus.simulator.openai import chat_request as chat
 from isthmus.simulator.openai import rules
 from isthmus.simulator.openai.chat_request import ChatRequest
-from isthmus.simulator.script import Ask, Tool
+from isthmus.simulator.script import Ask, Tool, heard
 
 _JSON_UNNAMED = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
 
@@ -187,20 +187,26 @@ def text_of(message: chat.ChatMessage) -> str:
     return "\n".join(part.text for part in content if isinstance(part, chat.TextPart))
 
 
+def _role(message: chat.ChatMessage) -> str:
+    return "model" if isinstance(message, chat.AssistantMessage) else str(message.__struct_config__.tag)
+
+
 def ask(exchange: Exchange, request: ChatRequest, effort: str) -> Ask:
-    text = next((text_of(m) for m in reversed(request.messages) if isinstance(m, chat.UserMessage)), "")
+    text, answers = heard((_role(m), text_of(m)) for m in request.messages)
     text = exchange.settle(text)
     results: list[str] = []
     for message in reversed(request.messages):
-        if not isinstance(message, chat.ToolMessage):
+        if isinstance(message, chat.ToolMessage):
+            results.insert(0, text_of(message))
+        elif not isinstance(message, chat.SystemMessage | chat.DeveloperMessage):
             break
-        results.insert(0, text_of(message))
     choice, forced, names = _choice(request)
     wanted = request.response_format
     schema = wanted.json_schema.schema if isinstance(wanted, chat.JsonSchemaFormat) else None
     most = request.max_completion_tokens
     return Ask(
         text=text,
+        answers=answers,
         results=tuple(results),
         tools=tuple(_tool(tool) for tool in request.tools or () if not names or _name_of(tool) in names),
         choice=choice,

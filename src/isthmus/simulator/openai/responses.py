@@ -12,7 +12,7 @@ from isthmus.simulator.openai.logprobs import token_logprobs
 from isthmus.simulator.openai.responses_request import CustomTool, FunctionTool, ImageTool, ResponsesRequest
 from isthmus.simulator.openai.responses_rules import Reading
 from isthmus.simulator.openai.responses_stream import Events
-from isthmus.simulator.openai.vendor import OPENAI, known_model
+from isthmus.simulator.openai.vendor import OPENAI, conversing_model
 from isthmus.simulator.script import Call, Draft, write
 from isthmus.simulator.seeds import identifier
 from isthmus.simulator.shape import read_shape
@@ -23,7 +23,7 @@ _REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 def respond(exchange: Exchange) -> Answer:
     responses_rules.check_moved(exchange.raw)
     request: ResponsesRequest = read_shape(exchange.raw, ResponsesRequest)
-    model = known_model(exchange, request.model)
+    model = conversing_model(exchange, request.model, "v1/responses")
     reading = responses_rules.check(exchange, request, model)
     ask = responses_rules.ask(exchange, reading)
     instructions = [request.instructions] if request.instructions else []

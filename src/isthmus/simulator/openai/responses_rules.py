@@ -15,7 +15,7 @@ from isthmus.simulator.models import Model
 from isthmus.simulator.openai import responses_request as responses
 from isthmus.simulator.openai import rules
 from isthmus.simulator.openai.responses_request import ResponsesRequest, read_item, read_tool
-from isthmus.simulator.script import Ask, Tool
+from isthmus.simulator.script import Ask, Tool, heard
 
 _MOVED = {
     "messages": "input",
@@ -270,20 +270,30 @@ def _text_of(content: str | list[responses.InputPart]) -> str:
     return "\n".join(part.text for part in content if isinstance(part, responses.InputText))
 
 
+def _said(item: responses.Item) -> tuple[str, str]:
+    """Whose an item is, and the text of it where it is the user's."""
+    if isinstance(item, responses.InputMessage):
+        return item.role, _text_of(item.content)
+    outputs = responses.FunctionCallOutput | responses.CustomCallOutput
+    return ("tool" if isinstance(item, outputs) else "model"), ""
+
+
 def ask(exchange: Exchange, reading: Reading) -> Ask:
     request = reading.request
-    said = (i for i in reversed(reading.items) if isinstance(i, responses.InputMessage) and i.role == "user")
-    text = exchange.settle(next((_text_of(item.content) for item in said), ""))
+    text, answers = heard(map(_said, reading.items))
+    text = exchange.settle(text)
     results: list[str] = []
     for item in reversed(reading.items):
-        if not isinstance(item, responses.FunctionCallOutput | responses.CustomCallOutput):
+        if isinstance(item, responses.FunctionCallOutput | responses.CustomCallOutput):
+            results.insert(0, _text_of(item.output))
+        elif not isinstance(item, responses.InputMessage) or item.role == "user":
             break
-        results.insert(0, _text_of(item.output))
     choice, forced, names = _choice(reading)
     wanted = request.text.format if request.text else UNSET
     callable_tools = [tool for tool in reading.tools if not isinstance(tool, responses.HostedTool)]
     return Ask(
         text=text,
+        answers=answers,
         results=tuple(results),
         tools=tuple(_tool(tool) for tool in callable_tools if not names or tool.name in names),
         choice=choice,

@@ -148,6 +148,31 @@ def known_model(exchange: Exchange, name: str) -> Model:
     return model
 
 
+def conversing_model(exchange: Exchange, name: str, path: str) -> Model:
+    """One that knows conversations; `path` is the endpoint's."""
+    model = known_model(exchange, name)
+    if model.completes:
+        raise Rejection(
+            f"This is not a chat model and thus not supported in the {path} endpoint. Did you mean to use "
+            "v1/completions?",
+            status=404,
+            param="model",
+        )
+    return model
+
+
+def completing_model(exchange: Exchange, name: str) -> Model:
+    model = known_model(exchange, name)
+    if not model.completes:
+        raise Rejection(
+            "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use "
+            "v1/chat/completions?",
+            status=404,
+            param="model",
+        )
+    return model
+
+
 def dotted(path: Path) -> str:
     """`messages[0].content`, as OpenAI writes it."""
     text = ""
