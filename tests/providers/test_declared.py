@@ -52,6 +52,7 @@ DIALECTS: dict[str, tuple[str, str, tuple[bytes, bytes]]] = {
         (b"authorization", b"Bearer sk-near"),
     ),
     "cohere_chat": ("v2/chat", "v2/chat", (b"authorization", b"Bearer sk-near")),
+    "openai_completions": ("completions", "completions", (b"authorization", b"Bearer sk-near")),
 }
 
 

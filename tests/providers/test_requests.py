@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from isthmus.app import known
 from isthmus.configuration.declared import NOTHING, Declared
 from isthmus.configuration.read import load_declared
 from isthmus.core.attempt import Attempt
@@ -22,6 +21,7 @@ from isthmus.data_plane.outbound.prepare import Preparation
 from isthmus.data_plane.outbound.sender import Sender
 from isthmus.data_plane.routes import POST
 from isthmus.errors import InvalidRequest, NotFound, Unavailable
+from isthmus.house import known
 from isthmus.local.supervisor import LocalModels
 from isthmus.providers.models import REMEMBERED_NAMES, ModelTable
 from isthmus.targets import model_table
@@ -294,7 +294,7 @@ def test_what_is_remembered_of_names_is_bounded() -> None:
     models = table()
     for number in range(REMEMBERED_NAMES + 100):
         models.resolve(f"openai/gpt-{number}", "openai_chat")
-    assert models.resolve.cache_info().currsize == REMEMBERED_NAMES
+    assert models.remembered.cache_info().currsize == REMEMBERED_NAMES
     assert models.resolve("openai/gpt-1", "openai_chat").model == "gpt-1"
 
 

@@ -20,6 +20,7 @@ from isthmus.targets import model_table
 from isthmus.wire.registry import DIALECTS
 
 CHAT, RESPONSES, MESSAGES = "openai_chat", "openai_responses", "anthropic_messages"
+COMPLETIONS = "openai_completions"
 ALWAYS = ((b"content-type", b"application/json"), (b"user-agent", b"isthmus/0.1"))
 KEY = "the-key"
 ENVIRONMENT = {row.credential_variable: KEY for row in BUILT_IN if row.credential_variable} | {
@@ -45,6 +46,7 @@ GOLDEN: dict[str, tuple[tuple[str, str], dict[str, str | tuple[str, str]]]] = {
         BEARER,
         {CHAT: "https://api.openai.com/v1/chat/completions", RESPONSES: "https://api.openai.com/v1/responses"},
     ),
+    "openai/gpt-3.5-turbo-instruct": (BEARER, {COMPLETIONS: "https://api.openai.com/v1/completions"}),
     "anthropic/claude-haiku-4.5": (X_API_KEY, {MESSAGES: "https://api.anthropic.com/v1/messages"}),
     "google-ai-studio/gemini-2.5-flash": (
         ("x-goog-api-key", KEY),
@@ -119,6 +121,7 @@ GOLDEN: dict[str, tuple[tuple[str, str], dict[str, str | tuple[str, str]]]] = {
         {
             CHAT: "https://api.deepseek.com/chat/completions",
             MESSAGES: "https://api.deepseek.com/anthropic/v1/messages",
+            COMPLETIONS: "https://api.deepseek.com/beta/completions",
         },
     ),
     "mistral/mistral-large-latest": (
@@ -126,7 +129,13 @@ GOLDEN: dict[str, tuple[tuple[str, str], dict[str, str | tuple[str, str]]]] = {
         {CHAT: "https://api.mistral.ai/v1/chat/completions", RESPONSES: "https://api.mistral.ai/v1/responses"},
     ),
     "perplexity-ai/sonar-pro": (BEARER, {CHAT: "https://api.perplexity.ai/chat/completions"}),
-    "cerebras/gpt-oss-120b": (BEARER, {CHAT: "https://api.cerebras.ai/v1/chat/completions"}),
+    "cerebras/gpt-oss-120b": (
+        BEARER,
+        {
+            CHAT: "https://api.cerebras.ai/v1/chat/completions",
+            COMPLETIONS: "https://api.cerebras.ai/v1/completions",
+        },
+    ),
     "openrouter/anthropic/claude-sonnet-4": (
         BEARER,
         {
@@ -141,6 +150,7 @@ GOLDEN: dict[str, tuple[tuple[str, str], dict[str, str | tuple[str, str]]]] = {
             CHAT: "https://api.fireworks.ai/inference/v1/chat/completions",
             RESPONSES: "https://api.fireworks.ai/inference/v1/responses",
             MESSAGES: "https://api.fireworks.ai/inference/v1/messages",
+            COMPLETIONS: "https://api.fireworks.ai/inference/v1/completions",
         },
     ),
     "baseten/deepseek-ai/DeepSeek-V4-Pro": (
@@ -158,7 +168,13 @@ GOLDEN: dict[str, tuple[tuple[str, str], dict[str, str | tuple[str, str]]]] = {
             RESPONSES: "https://router.huggingface.co/v1/responses",
         },
     ),
-    "together/openai/gpt-oss-20b": (BEARER, {CHAT: "https://api.together.ai/v1/chat/completions"}),
+    "together/openai/gpt-oss-20b": (
+        BEARER,
+        {
+            CHAT: "https://api.together.ai/v1/chat/completions",
+            COMPLETIONS: "https://api.together.ai/v1/completions",
+        },
+    ),
     "nvidia-nim/meta/llama-3.3-70b-instruct": (
         BEARER,
         {CHAT: "https://integrate.api.nvidia.com/v1/chat/completions"},
@@ -232,6 +248,7 @@ GOLDEN: dict[str, tuple[tuple[str, str], dict[str, str | tuple[str, str]]]] = {
                 CHAT: f"http://127.0.0.1:{port}/v1/chat/completions",
                 RESPONSES: f"http://127.0.0.1:{port}/v1/responses",
                 MESSAGES: f"http://127.0.0.1:{port}/v1/messages",
+                COMPLETIONS: f"http://127.0.0.1:{port}/v1/completions",
             },
         )
         for slug, port in (("ollama", 11434), ("vllm", 8000), ("llama-cpp", 8080), ("lm-studio", 1234))
@@ -319,6 +336,25 @@ def test_every_provider_is_in_the_table(models: ModelTable) -> None:
 def test_another_dialect_is_translated_to_the_first_that_it_speaks(models: ModelTable, name: str) -> None:
     target = models.resolve(name, "workers_ai")
     assert DIALECTS[target.dialect].name == next(iter(GOLDEN[name][1]))
+
+
+@pytest.mark.parametrize("dialect", ["openai_chat", COMPLETIONS, "gemini"])
+@pytest.mark.parametrize(
+    ("model", "completes"),
+    [
+        ("GPT-3.5-Turbo-Instruct-0914", True),
+        ("gpt-3-5-turbo-instruct", True),
+        ("babbage-002", True),
+        ("ft:davinci-002:Org::A", True),
+        ("gpt-3.5-turbo", False),
+        ("ft:gpt-3.5-turbo:o::x", False),
+        ("davinci-0021x", False),
+        ("gpt-5.5", False),
+    ],
+)
+def test_which_of_openais_models_complete(models: ModelTable, model: str, completes: bool, dialect: str) -> None:
+    target = models.resolve(f"openai/{model}", dialect)
+    assert (target.dialect == COMPLETIONS) is completes
 
 
 @pytest.mark.parametrize("slug", list(MEDIA))

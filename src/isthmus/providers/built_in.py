@@ -12,16 +12,21 @@ from isthmus.providers.rows.cohere import COHERE
 from isthmus.providers.rows.compatible import COMPATIBLE_PROVIDERS
 from isthmus.providers.rows.google_ai_studio import GOOGLE_AI_STUDIO
 from isthmus.providers.rows.media import MEDIA
+from isthmus.providers.rows.native import with_native
 from isthmus.providers.rows.openai import OPENAI
+from isthmus.providers.rows.vectors import with_embeddings
 
-BUILT_IN: tuple[Provider, ...] = (
-    OPENAI,
-    ANTHROPIC,
-    GOOGLE_AI_STUDIO,
-    GOOGLE_VERTEX_AI,
-    AWS_BEDROCK,
-    AZURE_OPENAI,
-    COHERE,
-    *COMPATIBLE_PROVIDERS,
-    *MEDIA,
+BUILT_IN: tuple[Provider, ...] = tuple(
+    with_native(with_embeddings(row))
+    for row in (
+        OPENAI,
+        ANTHROPIC,
+        GOOGLE_AI_STUDIO,
+        GOOGLE_VERTEX_AI,
+        AWS_BEDROCK,
+        AZURE_OPENAI,
+        COHERE,
+        *COMPATIBLE_PROVIDERS,
+        *MEDIA,
+    )
 )

@@ -28,14 +28,16 @@ def account_models(
 
 
 def provider_of(declared: CustomProvider) -> Provider:
-    """It speaks OpenAI's chat completions. An address without a path is that of a host, whose API is below `v1`, as
-    callers of its native paths write it; one with a path is an SDK's base URL."""
+    """It speaks OpenAI's chat completions and embeddings. An address without a path is that of a host, whose API is
+    below `v1`, as callers of its native paths write it; one with a path is an SDK's base URL."""
     base_url = declared.base_url if declared.base_url.endswith("/") else f"{declared.base_url}/"
     headers = _HEADERS.decode(declared.headers) if declared.headers else {}
+    below = "" if urlsplit(base_url).path != "/" else "v1/"
     return Provider(
         slug=f"{CUSTOM}{declared.slug}",
         base_url=base_url,
-        paths={"openai_chat": Place("chat/completions" if urlsplit(base_url).path != "/" else "v1/chat/completions")},
+        paths={"openai_chat": Place(f"{below}chat/completions")},
+        embeddings={"openai_embeddings": Place(f"{below}embeddings")},
         variants=COMPATIBLE,
         needs_credential=False,
         headers=tuple((name.lower().encode(), value.encode()) for name, value in headers.items()),

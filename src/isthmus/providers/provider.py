@@ -11,12 +11,15 @@ import msgspec
 from isthmus.catalogue.names import author_of
 from isthmus.core.attempt import Headers, Located, Sign, Target
 from isthmus.core.chat.model import Model
+from isthmus.core.native import NativeAsked
 from isthmus.errors import InvalidRequest, NotFound
 from isthmus.providers.access import Access, Misconfigured
+from isthmus.providers.native.where import Where
+from isthmus.wire.embeddings.registry import CALLERS
 
 USER_AGENT = (b"user-agent", b"isthmus/0.1")
 JSON = (b"content-type", b"application/json")
-COMPATIBLE = {"openai_chat": "openai_chat_compatible"}
+COMPATIBLE = {"openai_chat": "openai_chat_compatible", "openai_embeddings": "openai_embeddings_compatible"}
 
 Forward = tuple[tuple[bytes, bytes | None], ...]
 TRACING: Forward = ((b"traceparent", None), (b"tracestate", None))
@@ -54,10 +57,23 @@ def as_named(model: str) -> str:
     return model
 
 
+class Native(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a provider its native paths alone have to do with. `where`: where one lies, if not below the base URL.
+    `places`: dialects at further places. `open`: `METHOD path`s that keep nothing, so that the installation's key shows
+    nobody what is another's; `{}` stands for one segment, `{+}` for one with encoded slashes. `collapses`: its base URL
+    has the `v1` that callers may put in front of a path once more."""
+
+    where: Callable[[Provider, NativeAsked], Where] | None = None
+    places: tuple[tuple[str, Place], ...] = ()
+    open: tuple[str, ...] = ()
+    collapses: bool = False
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """`base_url` ends in a slash; `paths` gives for each dialect that it speaks the place below it, the preferred
     first; `paths_of` gives them for a model, where they depend on it. Without any it has no chat models. `preferred`
-    says which of them a caller of another dialect is translated to, where that depends on the model.
+    says which of them a caller of another dialect is translated to, where that depends on the model. `embeddings` and
+    `embeddings_of` are the same for vectors.
 
     `variants` names for a dialect the registry's way of writing it that suits this provider (`openai_chat_compatible`).
     `base_url_variable` and `credential_variable` are the environment's usual names. `headers` are always sent,
@@ -65,7 +81,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     `catalogue_name` of its other spellings the one that log rows have. `needs_credential` False: a server of the
     operator's that may ask for none. `prepare` makes of the row and what the installation has for it one that can be
     called; it raises `Misconfigured`. `refusal` says why it cannot be called now. `custom`: it is none of the built-in
-    ones, and may be named `custom-SLUG` too.
+    ones, and may be named `custom-SLUG` too. `moved`: its address is the operator's own. `declared_headers`: those of
+    `headers` that are; they may hold secrets.
     """
 
     slug: str
@@ -74,6 +91,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     paths: Mapping[str, Place] = {}
     paths_of: Callable[[str], Mapping[str, Place]] | None = None
     preferred: Callable[[Model], str] | None = None
+    embeddings: Mapping[str, Place] = {}
+    embeddings_of: Callable[[str], Mapping[str, Place]] | None = None
     variants: Mapping[str, str] = {}
     auth: Auth = BEARER
     credential_variable: str | None = None
@@ -88,13 +107,17 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     prepare: Callable[[Provider, Access], Provider] | None = None
     refusal: str | None = None
     custom: bool = False
+    native: Native = Native()
+    moved: bool = False
+    declared_headers: Headers = ()
 
     def target(self, model: str, name: str, dialect: str, traits: Callable[[str, str], Model]) -> Target:
         """`dialect` is the caller's; the target speaks it where the provider does. Raises `InvalidRequest` where
         the installation has no credential or no address for this provider (data-plane 10.3), or where it has no chat
         models; `NotFound` where the name cannot be a model's."""
         wire = self.wire_name(model)
-        paths = self.paths if self.paths_of is None else self.paths_of(wire)
+        embeds = dialect in CALLERS
+        paths = self._embedding(wire) if embeds else self.paths if self.paths_of is None else self.paths_of(wire)
         if not paths:
             raise InvalidRequest(f"The provider {self.slug} has no chat models: it cannot answer this call.")
         refused = self.refused()
@@ -103,7 +126,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         known = traits(self.slug, wire)
         spoken = dialect
         if spoken not in paths:
-            spoken = next(iter(paths)) if self.preferred is None else self.preferred(known)
+            spoken = next(iter(paths)) if self.preferred is None or embeds else self.preferred(known)
         place = paths[spoken]
         return Target(
             provider=self.slug,
@@ -119,9 +142,30 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
             allow_private_address=self.allow_private_address,
         )
 
+    def _embedding(self, model: str) -> Mapping[str, Place]:
+        """Raises `InvalidRequest` where there are no embeddings."""
+        paths = self.embeddings if self.embeddings_of is None else self.embeddings_of(model)
+        if not paths:
+            raise InvalidRequest(
+                f"The provider {self.slug} gives no embeddings for {model[:200]}, as far as this gateway knows. Choose "
+                "a model that does, such as openai/text-embedding-3-small.",
+                param="model",
+            )
+        return paths
+
+    def keyed(self, key: str | None) -> Provider:
+        """The same with a caller's own key in the place of the installation's, whose headers do not go with it; None:
+        as it is."""
+        if key is None:
+            return self
+        headers = self.headers[: len(self.headers) - len(self.declared_headers)]
+        return msgspec.structs.replace(
+            self, credential=key, sign=None, refusal=None, headers=headers, declared_headers=()
+        )
+
     def refused(self) -> str | None:
         """Why the installation cannot call it now; None where it can."""
-        return self.refusal or self._missing() or self._private()
+        return self.refusal or self._missing() or self.private()
 
     def _located(self, path: str, model: str, adapt: Callable[[bytes], bytes] | None) -> Located:
         return Located(url=self.base_url + _filled(path, model), headers=self._signed(), adapt=adapt, sign=self.sign)
@@ -150,8 +194,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
             f"environment, or `{field}` under [providers.{self.slug}] in isthmus.toml."
         )
 
-    def _private(self) -> str | None:
-        """The transport would refuse it too, but could not say what to do about it."""
+    def private(self) -> str | None:
+        """Why nobody can call it where it is. The transport would refuse it too, but not say what to do about it."""
         if self.allow_private_address or not _is_private(urlsplit(self.base_url).hostname or ""):
             return None
         return (
@@ -171,6 +215,8 @@ def equip(row: Provider, access: Access) -> Provider:
         base_url=base_url or row.base_url,
         credential=access.credential or access.secret(row.credential_variable or "") or None,
         headers=(*row.headers, *access.headers),
+        declared_headers=access.headers,
+        moved=base_url is not None,
         allow_private_address=access.allow_private_address,
     )
     _check_credential(equipped)

@@ -7,20 +7,25 @@ The credential is the resource's key, or the JSON of an application in Entra, fo
 from __future__ import annotations
 
 import re
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from msgspec import structs
 
+from isthmus.core.native import NativeAsked
+from isthmus.errors import InvalidRequest
 from isthmus.providers.access import Access, Misconfigured
 from isthmus.providers.cloud.access_token import AccessToken, Fetch, Granted, exchange
-from isthmus.providers.provider import Auth, Place, Provider
+from isthmus.providers.native.where import Where
+from isthmus.providers.provider import Auth, Native, Place, Provider
 
 # Azure's services of this kind all take it, whatever their host. https://learn.microsoft.com/azure/ai-services/authentication
 SCOPE = "https://cognitiveservices.azure.com/.default"
 LOGIN = "https://login.microsoftonline.com/"
 _TENANT = re.compile(r"[A-Za-z0-9.-]{1,128}")
 _API_VERSION = re.compile(r"[A-Za-z0-9-]{1,64}")
+_RESOURCE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_DEPLOYED = "openai/deployments/{model}/"
 
 
 class Application(msgspec.Struct, frozen=True, rename="camel"):
@@ -38,7 +43,8 @@ def prepare(row: Provider, access: Access) -> Provider:
     if version is not None and version not in ("v1", "preview", "latest"):
         if not _API_VERSION.fullmatch(version):
             raise Misconfigured(f"'{version}' is no api_version")
-        row = structs.replace(row, paths=_dated(version))
+        embeddings = {"openai_embeddings": Place(f"openai/deployments/{{model}}/embeddings?api-version={version}")}
+        row = structs.replace(row, paths=_dated(version), embeddings=embeddings)
     application = _application(row.credential, access)
     if application is None:
         return row
@@ -46,6 +52,25 @@ def prepare(row: Provider, access: Access) -> Provider:
         raise Misconfigured("tokens of Entra cannot be fetched here")
     token = AccessToken(_fetch(row.slug, application, access))
     return structs.replace(row, credential=None, sign=token.sign)
+
+
+def where(row: Provider, asked: NativeAsked) -> Where:
+    """`{resource}/{deployment}/{path}` (data-plane 8). Another's resource is for callers with a key of its own; an
+    address of the operator's that is not Azure's stands for every resource."""
+    resource, _, rest = asked.rest.partition("/")
+    deployment, _, path = rest.partition("/")
+    resource = resource.lower()
+    if not _RESOURCE.fullmatch(resource) or not deployment or not path:
+        raise InvalidRequest(
+            "Name resource and deployment before the path: azure-openai/RESOURCE/DEPLOYMENT/chat/completions."
+        )
+    host = urlsplit(row.base_url).hostname or ""
+    own, _, domain = host.partition(".")
+    elsewhere = not host or (domain.endswith("azure.com") and own != resource)
+    base_url = f"https://{resource}.openai.azure.com/" if elsewhere else row.base_url
+    foreign = f"This installation has a credential for another resource than {resource}." if elsewhere else None
+    below = f"openai/deployments/{deployment}/{path}"
+    return Where(url=base_url + below, path=below, foreign=foreign)
 
 
 def _dated(version: str) -> dict[str, Place]:
@@ -102,4 +127,22 @@ AZURE_OPENAI = Provider(
     auth=Auth("api-key", ""),
     credential_variable="AZURE_OPENAI_API_KEY",
     prepare=prepare,
+    native=Native(
+        where=where,
+        places=(
+            ("openai_chat", Place(f"{_DEPLOYED}chat/completions")),
+            ("openai_completions", Place(f"{_DEPLOYED}completions")),
+        ),
+        open=tuple(
+            f"POST {_DEPLOYED.format(model='{}')}{path}"
+            for path in (
+                "embeddings",
+                "images/generations",
+                "images/edits",
+                "audio/speech",
+                "audio/transcriptions",
+                "audio/translations",
+            )
+        ),
+    ),
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import structs
 
+from isthmus.core.native import NativeAsked
+from isthmus.errors import InvalidRequest
 from isthmus.providers.access import Access, Misconfigured
 from isthmus.providers.cloud.access_token import AccessToken, Fetch, Granted, exchange
-from isthmus.providers.provider import COMPATIBLE, Place, Provider
+from isthmus.providers.native.where import Where
+from isthmus.providers.provider import COMPATIBLE, Native, Place, Provider
 from isthmus.providers.rows.anthropic import catalogue_name as claude_name
 from isthmus.providers.rows.anthropic import wire_name as claude_wire_name
 from isthmus.providers.rows.google_ai_studio import wire_name as gemini_name
@@ -34,6 +38,8 @@ ACCOUNT_MAX_BYTES = 64 * 1024
 # https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai
 ANTHROPIC_VERSION = b'"vertex-2023-10-16"'
 _NAME = re.compile(r"[a-z0-9][a-z0-9.:-]{0,126}")
+_REGION = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_LOCATED = re.compile(r"v1(?:beta1)?/projects/([^/]+)/locations/([^/]+)/(.+)")
 
 
 def adapt_messages(body: bytes) -> bytes:
@@ -104,9 +110,25 @@ def prepare(row: Provider, access: Access) -> Provider:
     for name, value in (("region", region), ("project", project)):
         if not isinstance(value, str) or not _NAME.fullmatch(value):
             raise Misconfigured(f"its {name} is not one of Google's")
+    native = structs.replace(row.native, where=partial(where, root=row.base_url, project=project))
     base_url = row.base_url or f"https://{_host(region)}/"
-    row = structs.replace(row, base_url=f"{base_url}v1/projects/{project}/locations/{region}/")
+    row = structs.replace(row, base_url=f"{base_url}v1/projects/{project}/locations/{region}/", native=native)
     return row if account is None else structs.replace(row, sign=AccessToken(_fetch(row.slug, account, access)).sign)
+
+
+def where(row: Provider, asked: NativeAsked, root: str | None = None, project: str | None = None) -> Where:
+    """From the host's root: `v1/projects/{project}/locations/{region}/…`. The host is that region's; `root`: but where
+    the operator names another. The installation's credential is for its own `project`."""
+    root = row.base_url if root is None else root
+    found = _LOCATED.fullmatch(asked.rest)
+    if found is None:
+        lacking = "Name this installation's own project and a region in the path: v1/projects/…/locations/…/…"
+        return Where(url=(root or f"https://{_host('global')}/") + asked.rest, path=asked.rest, foreign=lacking)
+    named, region, path = found.groups()
+    if not _REGION.fullmatch(region):
+        raise InvalidRequest("The path names no region of Google's after `locations/`.")
+    foreign = None if named == project else "This installation's credential is for another project than the path's."
+    return Where(url=(root or f"https://{_host(region)}/") + asked.rest, path=path, foreign=foreign)
 
 
 def _host(region: str) -> str:
@@ -182,4 +204,14 @@ GOOGLE_VERTEX_AI = Provider(
     wire_name=wire_name,
     catalogue_name=catalogue_name,
     prepare=prepare,
+    native=Native(
+        where=where,
+        open=(
+            "POST publishers/google/models/{}:countTokens",
+            "POST publishers/google/models/{}:embedContent",
+            "POST publishers/{}/models/{}:predict",
+            "POST publishers/{}/models/{}:rawPredict",
+            "POST publishers/{}/models/{}:streamRawPredict",
+        ),
+    ),
 )

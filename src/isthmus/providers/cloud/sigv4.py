@@ -32,7 +32,8 @@ def signer(keys: AwsKeys, service: str, region: str) -> Sign:
 
     async def sign(method: str, url: str, headers: Headers, body: bytes) -> Headers:
         # Only what no proxy on the way may change is signed.
-        request = requests.AWSRequest(method=method, url=url, data=body, headers={"content-type": "application/json"})
+        signed_too = {name.decode(): value.decode("latin-1") for name, value in headers if name == b"content-type"}
+        request = requests.AWSRequest(method=method, url=url, data=body, headers=signed_too)
         auth.SigV4Auth(held, service, region).add_auth(request)
         signed = [
             (name.lower().encode(), value.encode())

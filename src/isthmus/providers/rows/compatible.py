@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from isthmus.providers.provider import COMPATIBLE, X_API_KEY, Place, Provider
 
 CHAT, RESPONSES, MESSAGES = "openai_chat", "openai_responses", "anthropic_messages"
+COMPLETIONS = "openai_completions"  # always the last: a chat is never translated to it
 
 # Whose chat completions differ from the others' (`wire.openai_chat.options`).
 _WAYS = {
@@ -36,7 +37,12 @@ def _server(slug: str, port: int, variable: str) -> Provider:
     return Provider(
         slug=slug,
         base_url=f"http://127.0.0.1:{port}/v1/",
-        paths={CHAT: Place("chat/completions"), RESPONSES: Place("responses"), MESSAGES: Place("messages")},
+        paths={
+            CHAT: Place("chat/completions"),
+            RESPONSES: Place("responses"),
+            MESSAGES: Place("messages"),
+            COMPLETIONS: Place("completions"),
+        },
         variants=COMPATIBLE,
         credential_variable=variable,
         needs_credential=False,
@@ -65,13 +71,14 @@ COMPATIBLE_PROVIDERS: tuple[Provider, ...] = (
     _row(
         "grok", "https://api.x.ai/", "XAI_API_KEY", openai_chat="v1/chat/completions", openai_responses="v1/responses"
     ),
-    # https://api-docs.deepseek.com/guides/anthropic_api
+    # https://api-docs.deepseek.com/guides/anthropic_api, https://api-docs.deepseek.com/guides/fim_completion
     _row(
         "deepseek",
         "https://api.deepseek.com/",
         "DEEPSEEK_API_KEY",
         openai_chat="chat/completions",
         anthropic_messages="anthropic/v1/messages",
+        openai_completions="beta/completions",
     ),
     # https://docs.mistral.ai/api/endpoint/responses
     _row(
@@ -83,8 +90,14 @@ COMPATIBLE_PROVIDERS: tuple[Provider, ...] = (
     ),
     # https://docs.perplexity.ai; /v1/responses has other models than chat, so that it is not used
     _row("perplexity-ai", "https://api.perplexity.ai/", "PERPLEXITY_API_KEY", openai_chat="chat/completions"),
-    # https://inference-docs.cerebras.ai/resources/openai
-    _row("cerebras", "https://api.cerebras.ai/v1/", "CEREBRAS_API_KEY", openai_chat="chat/completions"),
+    # https://inference-docs.cerebras.ai/resources/openai, https://inference-docs.cerebras.ai/api-reference/completions
+    _row(
+        "cerebras",
+        "https://api.cerebras.ai/v1/",
+        "CEREBRAS_API_KEY",
+        openai_chat="chat/completions",
+        openai_completions="completions",
+    ),
     # https://openrouter.ai/docs/api-reference/overview
     _row(
         "openrouter",
@@ -94,7 +107,7 @@ COMPATIBLE_PROVIDERS: tuple[Provider, ...] = (
         openai_responses="v1/responses",
         anthropic_messages="v1/messages",
     ),
-    # https://docs.fireworks.ai/guides/response-api
+    # https://docs.fireworks.ai/guides/response-api, https://docs.fireworks.ai/api-reference/post-completions
     _row(
         "fireworks",
         "https://api.fireworks.ai/inference/v1/",
@@ -102,6 +115,7 @@ COMPATIBLE_PROVIDERS: tuple[Provider, ...] = (
         openai_chat="chat/completions",
         openai_responses="responses",
         anthropic_messages="messages",
+        openai_completions="completions",
     ),
     # https://docs.baseten.co/reference/inference-api/messages
     _row(
@@ -128,8 +142,14 @@ COMPATIBLE_PROVIDERS: tuple[Provider, ...] = (
         openai_chat="v1/chat/completions",
         openai_responses="v1/responses",
     ),
-    # https://docs.together.ai/docs/inference/openai-compatibility
-    _row("together", "https://api.together.ai/v1/", "TOGETHER_API_KEY", openai_chat="chat/completions"),
+    # https://docs.together.ai/docs/inference/openai-compatibility, https://docs.together.ai/reference/completions
+    _row(
+        "together",
+        "https://api.together.ai/v1/",
+        "TOGETHER_API_KEY",
+        openai_chat="chat/completions",
+        openai_completions="completions",
+    ),
     # https://docs.api.nvidia.com/nim/reference/llm-apis
     _row("nvidia-nim", "https://integrate.api.nvidia.com/v1/", "NVIDIA_API_KEY", openai_chat="chat/completions"),
     # https://docs.sambanova.ai/docs/en/features/anthropic-compatibility
