@@ -25,6 +25,7 @@ SecondsOrOff = Annotated[float, Meta(ge=0, le=86400)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 AccountId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")]
 Secret = Annotated[str, Meta(pattern=r"^[!-~]{8,512}\Z")]
+PublicUrl = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9._:\[\]-]{1,260}(?:/[A-Za-z0-9._~/-]*)?\Z")]
 
 
 class OperatorError(Exception):
@@ -48,7 +49,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database: Annotated[str | None, _says("database URL; default: sqlite:///{data}/isthmus.db")] = None
     redis: Annotated[str | None, _says("Redis URL, shared by many workers or machines; default: in memory")] = None
     workers: Annotated[int, Meta(ge=1, le=256), _says("processes that serve")] = 1
-    secret_key: Annotated[str | None, _says("encrypts stored credentials")] = None
+    secret_key: Annotated[
+        str | None, _says("encrypts stored responses; default: {data}/secret.key, generated where it is needed")
+    ] = None
     account_id: Annotated[AccountId | None, _says("id of the first account; default: generated at first start")] = None
     api_token: Annotated[
         Secret | None, _says("API token with every permission on that account; default: generated at first start")
@@ -65,7 +68,41 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
     max_gateways_per_account: Annotated[Count, _says("gateways that an account can have")] = 20
+    public_url: Annotated[
+        PublicUrl | None, _says("address by which callers reach this gateway, where a proxy stands before it")
+    ] = None
+    resumable_streams: Annotated[
+        Literal["off", "asked", "all"],
+        _says("streams whose callers can come back for the rest: none, those that ask with cf-aig-resumable, or all"),
+    ] = "asked"
+    resume_away: Annotated[
+        Literal["continue", "stop"], _says("what becomes of such a stream while its caller is away")
+    ] = "continue"
+    resume_seconds: Annotated[Seconds, _says("how long such a stream is kept after its end")] = 330.0
+    resume_max_bytes: Annotated[Bytes, _says("longest such stream; beyond it its caller cannot come back")] = 16 * MIB
+    resume_max_runs: Annotated[Count, _says("such streams kept at a time; beyond them streams are ordinary ones")] = (
+        1000
+    )
     body_max_bytes: Annotated[Bytes, _says("largest request body")] = 32 * MIB
+    passed_max_bytes: Annotated[
+        Bytes, _says("largest request body that goes through unread, on a provider's own path")
+    ] = 100 * MIB
+    platform_keys_native: Annotated[
+        Literal["known", "all"],
+        _says(
+            "what of providers' own paths this installation's keys open: those that keep nothing, or all (then whoever "
+            "has a token sees everybody's files and jobs)"
+        ),
+    ] = "known"
+    websocket_max_requests: Annotated[
+        Count, _says("requests in flight on one WebSocket of a caller; further ones are refused")
+    ] = 100
+    websocket_idle_seconds: Annotated[Seconds, _says("how long a WebSocket may be open with no request in flight")] = (
+        600.0
+    )
+    websocket_ping_seconds: Annotated[
+        SecondsOrOff, _says("how often a silent WebSocket is pinged, and how long its answer may take; 0: never")
+    ] = 20.0
     stream_max_bytes: Annotated[Bytes, _says("longest streamed answer; then it is broken off")] = 256 * MIB
     stream_max_seconds: Annotated[Seconds, _says("how long an answer may stream; then it is broken off")] = 7200.0
     media_max_bytes: Annotated[
@@ -86,6 +123,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_seconds: Annotated[Seconds, _says("how long connecting to a provider may take")] = 10.0
     first_byte_timeout_seconds: Annotated[Seconds, _says("how long a provider may take to begin its answer")] = 600.0
     idle_timeout_seconds: Annotated[Seconds, _says("how long a provider may pause within its answer")] = 300.0
+    state_retention_days: Annotated[
+        float, Meta(ge=0, le=3650), _says("how long responses and conversations are kept; 0: none are")
+    ] = 30.0
+    state_max_bytes: Annotated[Bytes, _says("responses and conversations that an account can have in store")] = (
+        1024 * MIB
+    )
+    state_encryption: Annotated[
+        Literal["off", "on"], _says("whether stored responses and conversations are encrypted with the secret key")
+    ] = "off"
     extra_ca: Annotated[str | None, _says("PEM file of certificate authorities to trust beside the system's")] = None
     max_connections_per_origin: Annotated[Count, _says("connections open to one provider address at a time")] = 1000
     max_concurrent_calls: Annotated[Count, _says("calls served at a time; further ones are refused")] = 10_000

@@ -9,7 +9,7 @@ import msgspec
 
 from isthmus.configuration.declared import CREDENTIAL_FORMS, Declared, ModelDeclared, ProviderDeclared, read_credential
 from isthmus.core.attempt import Headers, Located
-from isthmus.local import weights
+from isthmus.local import embedding, weights
 from isthmus.local.model import LocalModel
 from isthmus.local.supervisor import LocalModels
 from isthmus.providers.access import Access, Misconfigured
@@ -29,6 +29,7 @@ from isthmus.providers.provider import (
 from isthmus.providers.rows.anthropic import ANTHROPIC
 from isthmus.providers.rows.cohere import COHERE
 from isthmus.providers.rows.google_ai_studio import GOOGLE_AI_STUDIO
+from isthmus.providers.rows.vectors import with_embeddings
 from isthmus.settings import OperatorError
 from isthmus.transport.protocol import Transport
 
@@ -41,6 +42,15 @@ PROVIDER_PATHS: Mapping[str, Place] = {
     "gemini": GOOGLE_AI_STUDIO.paths["gemini"],
     "bedrock_converse": AWS_BEDROCK.paths["bedrock_converse"],
     "cohere_chat": COHERE.paths["cohere_chat"],
+    "openai_completions": Place("completions"),
+}
+# Beside a declared dialect, the embeddings that the same servers give.
+_EMBEDDINGS: Mapping[str, Mapping[str, Place]] = {
+    "openai_chat": {"openai_embeddings": Place("embeddings")},
+    "openai_responses": {"openai_embeddings": Place("embeddings")},
+    "openai_completions": {"openai_embeddings": Place("embeddings")},
+    "gemini": with_embeddings(GOOGLE_AI_STUDIO).embeddings,
+    "cohere_chat": with_embeddings(COHERE).embeddings,
 }
 _AUTH: Mapping[str, Auth] = {"anthropic_messages": ANTHROPIC.auth, "gemini": GOOGLE_AI_STUDIO.auth}
 
@@ -75,6 +85,8 @@ def local_models(declared: Declared, data_directory: Path) -> LocalModels:
         for row in weights.CATALOGUE
         if row.model not in declared.models
     }
+    if embedding.NAME not in declared.models:
+        models[embedding.NAME] = embedding.embedding_model()
     for name, entry in declared.models.items():
         if entry.file is not None:
             model = LocalModel(file=Path(entry.file))
@@ -96,6 +108,9 @@ def model_table(
     platform: dict[str, PlatformModel] = {}
     for row in weights.CATALOGUE:
         platform[row.model.lower()] = _served_here(local, row.model)
+    platform[embedding.NAME] = PlatformModel(
+        provider=LOCAL, model=embedding.NAME, locate=_locate(local, embedding.NAME, "embeddings"), embeds=True
+    )
     for name, entry in declared.models.items():
         platform[name.lower()] = _served(local, name, entry)
     return ModelTable(provider_table(declared, environment, transport), platform, traits)
@@ -111,11 +126,11 @@ def _served_here(local: LocalModels, name: str) -> PlatformModel:
     return PlatformModel(provider=LOCAL, model=name, locate=_locate(local, name))
 
 
-def _locate(local: LocalModels, name: str) -> Callable[[], Awaitable[Located]]:
+def _locate(local: LocalModels, name: str, path: str = "chat/completions") -> Callable[[], Awaitable[Located]]:
     async def locate() -> Located:
         address = await local.address(name)
         key = (b"authorization", b"Bearer " + address.api_key.encode())
-        return Located(url=address.base_url + "chat/completions", headers=(JSON, USER_AGENT, key))
+        return Located(url=address.base_url + path, headers=(JSON, USER_AGENT, key))
 
     return locate
 
@@ -159,6 +174,7 @@ def _new(slug: str, dialect: str) -> Provider:
     return Provider(
         slug=slug,
         paths={dialect: msgspec.structs.replace(PROVIDER_PATHS[dialect], count=None)},  # few servers count
+        embeddings=_EMBEDDINGS.get(dialect, {}),
         variants=COMPATIBLE,
         auth=_AUTH.get(dialect, BEARER),
         needs_credential=False,

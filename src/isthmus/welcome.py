@@ -6,6 +6,7 @@ import msgspec
 
 from isthmus.app import Running
 from isthmus.errors import GatewayError
+from isthmus.local.embedding import NAME as EMBEDDING_MODEL
 from isthmus.transport.http import HttpTransport
 from isthmus.transport.protocol import UpstreamRequest
 
@@ -38,8 +39,10 @@ def curls(base: str, token: str) -> list[str]:
         "run": f'{{"model":"{MODEL}","input":{{{messages}}}}}',
         f"run/{MODEL}": '{"prompt":"Say hello."}',
         "v1/chat/completions": f'{{"model":"{MODEL}",{messages}}}',
+        "v1/completions": f'{{"model":"{MODEL}","prompt":"{QUESTION}"}}',
         "v1/responses": f'{{"model":"{MODEL}","input":"{QUESTION}"}}',
         "v1/messages": f'{{"model":"{MODEL}","max_tokens":100,{messages}}}',
+        "v1/embeddings": f'{{"model":"{EMBEDDING_MODEL}","input":["{QUESTION}"]}}',
         f"v1beta/models/{MODEL}:generateContent": f'{{"contents":[{{"parts":[{{"text":"{QUESTION}"}}]}}]}}',
     }
     head = f"-H 'authorization: Bearer {token}' -H 'content-type: application/json'"

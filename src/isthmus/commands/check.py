@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     settings = settings_of(options)
     check_supported(settings)
-    from isthmus.app import known
     from isthmus.configuration.read import check_file
+    from isthmus.house import known
 
     for name in unknown_variables():
         print(f"warning: {name} is no setting of Isthmus and is ignored")

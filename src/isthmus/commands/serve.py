@@ -30,6 +30,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _warnings(settings: Settings) -> list[str]:
     found = [f"{name} is no setting of Isthmus and is ignored" for name in unknown_variables()]
-    if settings.secret_key is not None:
-        found.append("--secret-key has no effect yet: no credentials are stored")
+    if settings.secret_key is not None and settings.state_encryption == "off":
+        found.append("--secret-key encrypts nothing: --state-encryption is off")
     return found

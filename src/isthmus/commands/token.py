@@ -7,15 +7,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
-import secrets
 
 from isthmus.clock import SystemClock
 from isthmus.commands.options import add_settings, settings_of
 from isthmus.commands.store import SETTINGS, opened_configs, the_account
 from isthmus.commands.table import print_table
-from isthmus.control_plane.bootstrap import SECRET_BYTES
 from isthmus.control_plane.instant import read_instant, write_instant
-from isthmus.core.account import AI_GATEWAY_RUN, PERMISSIONS, WORKERS_AI_READ, Token, digest
+from isthmus.core.account import AI_GATEWAY_RUN, PERMISSIONS, WORKERS_AI_READ, Token, digest, new_secret
 from isthmus.core.ids import hexadecimal
 from isthmus.settings import OperatorError, Settings
 
@@ -64,7 +62,7 @@ async def _create(settings: Settings, options: argparse.Namespace) -> None:
     now = SystemClock.now()
     permissions = _permissions(options.permission)
     expires_on = None if options.expires is None else _expires_on(options.expires, now)
-    secret = secrets.token_urlsafe(SECRET_BYTES)
+    secret = new_secret()
     async with opened_configs(settings) as configs:
         account = the_account((await configs.load()).accounts, options.account)
         token = Token(

@@ -4,6 +4,7 @@ answer."""
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,6 +18,8 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_QUERY_FIELDS = 2000
+
+_HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}(?::[0-9]{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?\Z")
 
 log = logging.getLogger(__name__)
 
@@ -56,3 +59,12 @@ def read_query(scope: Scope) -> list[tuple[str, str]]:
         return parse_qsl(scope["query_string"].decode("latin-1"), True, max_num_fields=MAX_QUERY_FIELDS)
     except ValueError:
         raise one_problem(f"At most {MAX_QUERY_FIELDS} parameters", "query") from None
+
+
+def origin_of(scope: Scope) -> str:
+    """Scheme and host, as the caller addressed us; as we are bound where it names no host that could be one."""
+    host = dict(scope["headers"]).get(b"host", b"")
+    if not _HOST.match(host):
+        server = scope.get("server") or ("localhost", None)
+        host = f"{server[0]}:{server[1]}".encode() if server[1] else str(server[0]).encode()
+    return f"{scope['scheme']}://{host.decode()}"

@@ -23,9 +23,9 @@ class BodyLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiRequest:
-    """`query` holds the pairs in the order sent: filters need it."""
+    """`query` holds the pairs in the order sent: filters need it. `origin`: scheme and host, as the caller has them."""
 
-    __slots__ = ("_limits", "_receive", "parameters", "query", "token")
+    __slots__ = ("_limits", "_receive", "origin", "parameters", "query", "token")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class ApiRequest:
         self.parameters = parameters
         self.query = query
         self.token = token
+        self.origin = ""
         self._receive = receive
         self._limits = limits
 

@@ -5,20 +5,18 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 import msgspec
 
 from isthmus.clock import Clock
-from isthmus.core.account import PERMISSIONS, Account, Token, digest
+from isthmus.core.account import PERMISSIONS, Account, Token, digest, new_secret
 from isthmus.core.ids import hexadecimal
 from isthmus.storage.protocols import Configs, Configuration
 
 FILE_NAME = "bootstrap.json"
 ACCOUNT_NAME = "Isthmus"
 TOKEN_NAME = "bootstrap"
-SECRET_BYTES = 32
 TOKEN_ID_DIGITS = 32
 
 
@@ -73,7 +71,7 @@ async def bootstrap(configs: Configs, directory: Path, given: Given, clock: Cloc
                 "refusing to listen beyond this machine with no API token set up: give one with --api-token or "
                 "ISTHMUS_API_TOKEN, or start once with --host 127.0.0.1, which makes one"
             )
-        secret = secrets.token_urlsafe(SECRET_BYTES)
+        secret = new_secret()
     settled = _Kept(account_id=account_id, api_token=secret, base_url=given.base_url)
     await _ensure(configs, configuration, settled, clock.now())
     if settled != kept:

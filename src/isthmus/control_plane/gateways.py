@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from isthmus.control_plane.instant import write_instant
 from isthmus.control_plane.paging import read_page
 from isthmus.control_plane.publish import Publisher
 from isthmus.core.gateway import Gateway, GatewayId
-from isthmus.errors import Forbidden
+from isthmus.errors import Forbidden, InvalidRequest
 from isthmus.validation.effect import IGNORED_KEY, NO_EFFECT_YET, unbuilt
 from isthmus.validation.fields import InvalidFields, Problem, one_problem, problems, type_of
 from isthmus.validation.gateway_settings import ignored_keys, patch_settings, read_settings
@@ -21,6 +21,8 @@ from isthmus.validation.gateway_settings import ignored_keys, patch_settings, re
 PER_PAGE_MAX = 100
 MAX_GATEWAYS = 20
 """An account's, unless the operator says otherwise."""
+INVALID_PROVIDER = 2008
+OWN_ADDRESSES = ("compat", "workers-ai")
 
 
 class GatewayCalls:
@@ -82,6 +84,33 @@ class GatewayCalls:
         if body.get("id", request.gateway_id) != request.gateway_id:
             raise one_problem("The id of a gateway cannot be changed", "body", "id")
         return body
+
+
+class GatewayUrls:
+    """Where a provider is reached through a gateway (control-plane 3.3): on the gateway host, which we are too."""
+
+    def __init__(self, publisher: Publisher[Any], providers: Collection[str], public_url: str | None) -> None:
+        self._publisher = publisher
+        self._providers = providers
+        self._public_url = public_url
+
+    async def url(self, request: ApiRequest) -> Answer:
+        """The answer is a text. Raises `NotFound` for the gateway, `InvalidRequest` for the provider."""
+        gateway = self._publisher.gateway(request.account_id, request.gateway_id)
+        provider = request.parameters["provider"].lower()
+        if provider not in self._providers and provider not in OWN_ADDRESSES and not self._declared(request, provider):
+            raise InvalidRequest(
+                f"Invalid provider: there is none named {provider[:72]!r}. Name it by its slug, such as openai.",
+                code=INVALID_PROVIDER,
+            )
+        origin = self._public_url or request.origin
+        return success(f"{origin.rstrip('/')}/v1/{request.account_id}/{gateway.id}/{provider}")
+
+    def _declared(self, request: ApiRequest, provider: str) -> bool:
+        return any(
+            each.account_id == request.account_id and each.enable and provider == f"custom-{each.slug}"
+            for each in self._publisher.configuration.custom_providers
+        )
 
 
 def shape(gateway: Gateway) -> dict[str, object]:

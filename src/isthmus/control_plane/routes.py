@@ -10,11 +10,11 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.routing import Route, Router
 
-from isthmus.control_plane.answering import Scope, Send, answered, read_query, send_answer
+from isthmus.control_plane.answering import Scope, Send, answered, origin_of, read_query, send_answer
 from isthmus.control_plane.api_request import ApiRequest, BodyLimits, Receive
 from isthmus.control_plane.custom_providers import CustomProviderCalls
 from isthmus.control_plane.envelope import Answer, failure
-from isthmus.control_plane.gateways import MAX_GATEWAYS, GatewayCalls
+from isthmus.control_plane.gateways import MAX_GATEWAYS, GatewayCalls, GatewayUrls
 from isthmus.control_plane.identity import INVALID_TOKEN, IdentityCalls
 from isthmus.control_plane.logs.resource import LogCalls
 from isthmus.control_plane.models.listing import ErrorWriters, ModelListing
@@ -48,14 +48,18 @@ LOG = GATEWAY + "/logs/{log_id}"
 CUSTOM_PROVIDERS = ACCOUNT + "/ai-gateway/custom-providers"
 CUSTOM_PROVIDER = CUSTOM_PROVIDERS + "/{provider_id}"
 MODEL_SEARCH = ACCOUNT + "/ai/models/search"
-# Anthropic's SDK appends /v1/models to a base that ends in /v1 (data-plane 2.1).
-MODELS = (ACCOUNT + "/ai/v1/models", ACCOUNT + "/ai/v1/v1/models")
+# Anthropic's SDK appends /v1/models to a base that ends in /v1 (data-plane 2.1). The short ones: the token's account's.
+MODELS = (ACCOUNT + "/ai/v1/models", ACCOUNT + "/ai/v1/v1/models", "/openai/v1/models", "/anthropic/v1/models")
 VERIFY = ("/client/v4/user/tokens/verify", ACCOUNT + "/tokens/verify")
 
 
 class ControlPlaneOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """`public_url`: the origin that callers see, None: the one that they ask at. `providers`: the built-in ones."""
+
     body: BodyLimits = BodyLimits()
     max_gateways_per_account: int = MAX_GATEWAYS
+    public_url: str | None = None
+    providers: frozenset[str] = frozenset()
 
 
 class ModelParts(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +90,9 @@ def control_plane(
     table = {
         **_identity_table(IdentityCalls(publisher)),
         **_gateway_table(GatewayCalls(publisher, options.max_gateways_per_account)),
+        GATEWAY + "/url/{provider}": {
+            "GET": Verb(READ, GatewayUrls(publisher, options.providers, options.public_url).url)
+        },
         **_log_table(LogCalls(publisher, logs)),
         **_custom_provider_table(CustomProviderCalls(publisher)),
     }
@@ -180,6 +187,7 @@ class _Resource:
                 raise Unauthenticated("Invalid API Token", code=INVALID_TOKEN) from error
             raise
         request = ApiRequest(parameters, read_query(scope), token, receive, self._limits)
+        request.origin = origin_of(scope)
         if "gateway_id" in parameters and not request.may_see(request.gateway_id):
             raise Forbidden("This token is bound to other gateways")
         return await verb.call(request)

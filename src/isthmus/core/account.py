@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import secrets
 
 import msgspec
 
@@ -11,6 +13,9 @@ AI_GATEWAY_RUN = "AI Gateway Run"
 AI_GATEWAY_READ = "AI Gateway Read"
 AI_GATEWAY_WRITE = "AI Gateway Write"
 PERMISSIONS = (WORKERS_AI_READ, AI_GATEWAY_RUN, AI_GATEWAY_READ, AI_GATEWAY_WRITE)
+
+SECRET_BYTES = 32
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # base64url of so many bytes, without padding
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +45,9 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     def live(self, now: float) -> bool:
         return not self.revoked and (self.expires_on is None or now < self.expires_on)
 
+    def may_pass(self, gateway_id: str) -> bool:
+        return self.gateways is None or gateway_id in self.gateways
+
     def may_call(self, *spellings: str) -> bool:
         """A model, by any of these spellings of its name, in any case."""
         if self.models is None:
@@ -50,6 +58,15 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
             for rule in map(str.lower, self.models)
             for name in names
         )
+
+
+def new_secret() -> str:
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def has_form(secret: str) -> bool:
+    """Whether it may be one that `new_secret` made. An operator may give a token of any other form."""
+    return _SECRET.fullmatch(secret) is not None
 
 
 def digest(secret: str) -> str:

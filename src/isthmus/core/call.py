@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from isthmus.core.account import Token
-from isthmus.core.attempt import Target
+from isthmus.core.attempt import Backoff, Target
 from isthmus.core.chat.fidelity import Note
 from isthmus.core.chat.usage import Usage
 from isthmus.core.entry import End
@@ -73,19 +73,54 @@ class Answer:
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One address that callers call. `dialect` None: the body decides (`/ai/run`). `errors` writes our refusals.
+    """One address that callers call. `handler` names who answers it (`data_plane.pipeline`), `methods` are those it
+    takes, none: any. `dialect` None: the body decides (`/ai/run`). `errors` writes our refusals.
     `streams`: whether the answer is streamed where the address says that, None where the body does. `counts`: the
-    answer is how many tokens the request has, and no more.
+    answer is how many tokens the request has, and no more. `model_type`: what log rows say is called there.
     `enveloped`: whole answers are wrapped as `{"result": …, "success": true, …}`. `key_header`: where the vendor's SDK
     puts its key, which is our token there; `Authorization` wins."""
 
     request_type: str
     dialect: str | None
     errors: ErrorWriter
+    handler: str = "chat"
+    model_type: str = "Text Generation"
+    methods: tuple[str, ...] = ("POST",)
     enveloped: bool = False
     key_header: bytes | None = None
     streams: bool | None = None
     counts: bool = False
+
+
+class Address(msgspec.Struct, frozen=True):
+    """What a path says. `endpoint` None: there is none of ours, and `otherwise` says so. `account_id` empty: it is the
+    token's. `gateway_id`: the one in the path. `model`: the same, and `author`: whose a bare name of a model is.
+    `provider` and `rest`: a provider's slug, and what follows it, as it was sent. `parameters`: ids in the path."""
+
+    account_id: str
+    endpoint: Endpoint | None
+    model: str | None = None
+    otherwise: Endpoint | None = None
+    gateway_id: str | None = None
+    author: str | None = None
+    provider: str = ""
+    rest: str = ""
+    parameters: tuple[str, ...] = ()
+
+
+NOWHERE = Address("", None)
+
+
+class Incoming(Protocol):
+    """A request's body, read once: all of it, or piece by piece. Both raise `TooLarge`, `TimedOutReading`, or
+    `CallerLeft`. `length`: as the caller declared it; None where it is not known, 0 where there is no body."""
+
+    @property
+    def length(self) -> int | None: ...
+
+    async def whole(self) -> bytes: ...
+
+    def pieces(self) -> AsyncIterator[bytes]: ...
 
 
 class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +132,11 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
     collect_log_payload: bool = True
     metadata: str | None = None
     request_timeout_seconds: float | None = None
+    max_attempts: int | None = None
+    retry_delay_seconds: float | None = None
+    backoff: Backoff | None = None
     strict_fidelity: bool = False
+    resumable: bool = False
 
 
 class Call:
@@ -105,6 +144,7 @@ class Call:
 
     __slots__ = (
         "account_id",
+        "address",
         "answer",
         "body",
         "caller_left",
@@ -115,23 +155,30 @@ class Call:
         "endpoint",
         "error",
         "event_id",
+        "failures",
         "finish_reason",
         "first_byte_at",
         "gateway",
         "headers",
         "id",
+        "incoming",
+        "keeps_thinking",
+        "lines",
+        "method",
         "model",
+        "model_type",
         "notes",
         "options",
+        "own_key",
         "path",
-        "path_model",
-        "read",
+        "query",
         "request_size",
         "sent",
         "snapshot",
         "started_at",
         "started_monotonic",
         "status",
+        "step",
         "stream",
         "target",
         "token",
@@ -151,8 +198,12 @@ class Call:
         self.event_id = id
         self.started_at = time.time()
         self.started_monotonic = time.monotonic()
-        self.path_model: str | None = None
-        self.read: Callable[[], Awaitable[bytes]] | None = None
+        self.address = NOWHERE
+        self.method = "POST"
+        self.query = b""
+        self.lines: Sequence[tuple[bytes, bytes]] = ()  # the header lines as sent; a provider's own path keeps them all
+        self.incoming: Incoming | None = None
+        self.own_key: str | None = None  # the caller's key for the provider: the installation's is not used then
         self.token: Token | None = None
         self.gateway: Gateway | None = None
         # the request, known once it has been read
@@ -161,10 +212,14 @@ class Call:
         self.sent = b""
         self.request_size = 0
         self.model = ""
+        self.model_type = endpoint.model_type
         self.stream = False
         self.chat: Chat | None = None
+        self.keeps_thinking = False  # the answer is kept, with the thinking that the caller may not have asked for
         # the answer, as far as it came
         self.target: Target | None = None
+        self.step = 0
+        self.failures: tuple[str, ...] = ()  # the attempts that failed before the last one
         self.status = 0
         self.content_type: bytes | None = None
         self.first_byte_at: float | None = None
@@ -175,6 +230,12 @@ class Call:
         self.end: End | None = None
         self.error: GatewayError | None = None
         self.caller_left = False
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """By each of these a token may be let to call the model; known when the target is."""
+        assert self.target is not None
+        return self.target.name, self.target.author_name, self.model
 
 
 NO_OPTIONS = CallOptions()

@@ -12,6 +12,7 @@ from isthmus.errors import (
     GatewayError,
     InternalError,
     Interrupted,
+    Malformed,
     MethodNotAllowed,
     PolicyError,
     RequestError,
@@ -19,6 +20,8 @@ from isthmus.errors import (
     TimedOutReading,
     UpstreamError,
 )
+
+TRY_AGAIN = "Try your request again."
 
 
 def refuse(call: Call, error: GatewayError) -> Reply:
@@ -61,7 +64,10 @@ def note(call: Call, error: GatewayError) -> None:
 
 
 def break_off(call: Call, error: GatewayError) -> None:
-    """The same where the caller has part of the answer: however the provider failed, it stopped in the middle."""
+    """The same where the caller has part of the answer: however the provider failed, it stopped in the middle. No
+    status can say any more that it is worth another try: coding agents (opencode 1.18) look for the words."""
+    if isinstance(error, Interrupted | Malformed | TimedOut | InternalError):
+        error.message = f"{error.message} {TRY_AGAIN}"
     note(call, error)
     if isinstance(error, UpstreamError):
         call.end = "interrupted"

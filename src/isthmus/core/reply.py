@@ -63,9 +63,19 @@ class Filter(Protocol):
     def close(self) -> bytes: ...
 
 
+class View(Protocol):
+    """Changes a finished answer's bytes before they go out, whether they were relayed or written: as `stream`, whole
+    events of one, or as a `whole` body."""
+
+    def stream(self, events: bytes) -> bytes: ...
+
+    def whole(self, body: bytes) -> bytes: ...
+
+
 class Reply:
     """What a handler gives back. `body` holds an answer that is complete and in the caller's dialect already (an
-    error, say); otherwise `frames` are pulled, once, by the egress alone.
+    error, say), `pieces` the same where it is still to come, `length` bytes of it where that is known; otherwise
+    `frames` are pulled, once, by the egress alone.
 
     `dialect` names what the frames are written in; `whole`: they make one JSON body, not a stream. `filter` applies
     where the frames are relayed.
@@ -78,10 +88,14 @@ class Reply:
         "body",
         "content_type",
         "dialect",
+        "ending",
         "filter",
         "frames",
         "headers",
+        "length",
+        "pieces",
         "status",
+        "view",
         "whole",
     )
 
@@ -102,7 +116,11 @@ class Reply:
         self.whole = whole
         self.frames = frames
         self.body = body
+        self.pieces: AsyncIterator[bytes] | None = None
+        self.length: int | None = None
         self.filter: Filter | None = None
+        self.view: View | None = None
+        self.ending: list[Callable[[], Awaitable[None]]] = []
         self._closing: list[Callable[[], Awaitable[None]]] = []
         self._done: list[Callable[[], None]] = []
         self._closed = False
@@ -110,6 +128,12 @@ class Reply:
     def when_closed(self, callback: Callable[[], Awaitable[None]]) -> None:
         """What holds the provider's connection gives it back here, whether or not a frame was ever read."""
         self._closing.append(callback)
+
+    def when_ending(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Awaited once where the answer ended well, before `done` and before the caller is given its last byte: what
+        it keeps is there before anybody can ask for it. `call.answer` holds all of the answer then. Bounded in time,
+        and what it raises is logged and harms nobody (`data_plane.send.before_end`)."""
+        self.ending.append(callback)
 
     def when_done(self, callback: Callable[[], None]) -> None:
         """Runs once, in the order added, before the caller is given the last byte of the answer: what it writes

@@ -10,14 +10,20 @@ import msgspec
 from isthmus.core.account import Account, Token
 from isthmus.core.attempt import Target
 from isthmus.core.gateway import Gateway
+from isthmus.core.native import NativeAsked, NativePlace
 
 
 class Models(Protocol):
     """Finds who serves a model."""
 
-    def resolve(self, name: str, dialect: str) -> Target:
-        """`dialect` is the caller's: a target that speaks it is preferred. Raises `NotFound`, or another
+    def resolve(self, name: str, dialect: str, key: str | None = None) -> Target:
+        """`dialect` is the caller's: a target that speaks it is preferred. `key`: the caller's own for the provider,
+        which stands in the place of the installation's. Raises `NotFound`, or another
         `GatewayError` where the model is known but nothing can serve it now."""
+        ...
+
+    def native(self, asked: NativeAsked) -> NativePlace:
+        """Where a path of a provider's own leads. Raises `InvalidRequest`: 2008 where there is no such provider."""
         ...
 
 

@@ -38,11 +38,17 @@ class TokenCounter:
         counted = await self._at_provider(call, target)
         count = estimate(self._preparation.chat(call)) if counted is None else counted
         reply = Reply(200, content_type=b"application/json", dialect=call.dialect or "", whole=True)
-        shown = {"totalTokens": count} if call.dialect == "gemini" else {"input_tokens": count}
-        reply.body = msgspec.json.encode(shown)
+        reply.body = msgspec.json.encode(_shown(call.dialect, count))
         reply.headers.append((b"cf-aig-token-count", b"estimate" if counted is None else b"provider"))
         call.end = "completed"
         return reply
+
+
+def _shown(dialect: str | None, count: int) -> dict[str, str | int]:
+    if dialect == "gemini":
+        return {"totalTokens": count}
+    named: dict[str, str | int] = {"object": "response.input_tokens"} if dialect == "openai_responses" else {}
+    return named | {"input_tokens": count}
 
 
 def estimate(chat: Chat) -> int:

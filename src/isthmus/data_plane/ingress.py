@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-import msgspec
-
-from isthmus.core.call import Call
+from isthmus.core.call import NOWHERE, Call
 from isthmus.core.ids import uuid7
 from isthmus.core.refusal import cut_short, refuse
 from isthmus.core.reply import Headers
 from isthmus.core.snapshot import Snapshot
 from isthmus.core.stage import Handler
 from isthmus.data_plane.egress import Egress
+from isthmus.data_plane.gateway_host.universal import Given
+from isthmus.data_plane.gateway_host.websocket.handshake import asks_for_socket, show_token
+from isthmus.data_plane.gateway_host.websocket.messages import Create
+from isthmus.data_plane.gateway_host.websocket.session import Session, SocketLimits
 from isthmus.data_plane.headers import read_options
-from isthmus.data_plane.routes import POST, Address, find
-from isthmus.data_plane.send import Caller, head
-from isthmus.errors import (
-    Busy,
-    CallerLeft,
-    GatewayError,
-    InvalidRequest,
-    MethodNotAllowed,
-    NotFound,
-    TimedOutReading,
-    TooLarge,
-)
+from isthmus.data_plane.incoming import IncomingBody, IngressLimits, Receive
+from isthmus.data_plane.routes import POST, UNIVERSAL, UNKNOWN, WEBSOCKET, find, find_older
+from isthmus.data_plane.send import BrokenOff, Caller, head
+from isthmus.data_plane.server import Successor
+from isthmus.errors import Busy, GatewayError, MethodNotAllowed, NotFound
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class Connection(Caller, Protocol):
@@ -45,36 +39,55 @@ class Connection(Caller, Protocol):
         """Answers where nothing has gone out yet, and closes."""
         ...
 
+    def break_off(self) -> None:
+        """Closes in the middle of an answer, with what of it is on its way."""
+        ...
+
     @property
     def request_complete(self) -> bool: ...
 
 
-class IngressLimits(msgspec.Struct, frozen=True, kw_only=True):
-    body_max_bytes: int = 32 * 1024 * 1024
-    read_seconds: float = 60.0
-    concurrent_calls: int = 10_000
+class Upgradable(Connection, Protocol):
+    """One that can become something else than HTTP."""
+
+    def hand_over(self, successor: Successor, head: bytes) -> None: ...
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]: ...
 
 
 class DataPlane:
-    """The ASGI application below `/client/v4/accounts/{account_id}/ai/`."""
+    """The ASGI application of `routes`. `handlers` by `Endpoint.handler`."""
 
     def __init__(
-        self, handler: Handler, egress: Egress, current: Callable[[], Snapshot], limits: IngressLimits
+        self,
+        handlers: Mapping[str, Handler],
+        egress: Egress,
+        current: Callable[[], Snapshot],
+        limits: IngressLimits,
+        sockets: SocketLimits,
     ) -> None:
-        self._handler = handler
+        self._sockets = sockets
+        self._handlers = handlers
         self._egress = egress
         self._current = current
         self._limits = limits
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: object) -> None:
-        connection: Connection = scope["connection"]
+        connection: Upgradable = scope["connection"]
         call, problem = self._call(scope)
+        if problem is None:
+            call.incoming = IncomingBody(call, connection, receive, self._limits)
+        if call.endpoint is WEBSOCKET:
+            await self._open(call, connection, problem)
+        else:
+            await self._serve(call, connection, problem)
+
+    async def _serve(self, call: Call, connection: Connection, problem: GatewayError | None) -> None:
         connection.call = call
         self._running += 1
         try:
             if problem is None:
-                call.read = partial(_read, call, connection, receive, self._limits, scope["query_string"])
                 await self._answer(call, connection)
             else:
                 await self._egress.deliver(call, refuse(call, problem), connection)
@@ -86,97 +99,101 @@ class DataPlane:
         finally:
             self._running -= 1
             connection.call = None
-            call.read = None  # else call and reader hold each other, and the garbage costs a third of every call
 
-    async def _answer(self, call: Call, caller: Caller) -> None:
+    async def _answer(self, call: Call, caller: Connection) -> None:
         try:
-            reply = await self._handler(call)
+            reply = await self._handlers[call.endpoint.handler](call)
         except GatewayError as error:
             reply = refuse(call, error)
-        await self._egress.deliver(call, reply, caller)
+        try:
+            await self._egress.deliver(call, reply, caller)
+        except BrokenOff:
+            caller.break_off()
+
+    async def _open(self, call: Call, connection: Upgradable, problem: GatewayError | None) -> None:
+        """A WebSocket: its handshake is refused as any call is, and leaves no row; then it is served to its end."""
+        from isthmus.data_plane.gateway_host.websocket.frames import SocketFrames, accept  # late: only sockets need it
+
+        subprotocol = show_token(call)
+        connection.call = call
+        self._running += 1
+        try:
+            try:
+                if problem is not None:
+                    raise problem
+                await self._handlers[call.endpoint.handler](call)
+                opening = accept(call.path, call.lines, subprotocol)
+            except GatewayError as error:
+                await self._egress.deliver(call, refuse(call, error), connection)
+                return
+            frames = SocketFrames(self._sockets)
+            connection.hand_over(frames, opening)
+            await Session(frames, partial(self._ask, call), connection.begin, self._sockets).run()
+        except asyncio.CancelledError:
+            if not call.caller_left:
+                refusal = refuse(call, cut_short(call))
+                await connection.stop(refusal.status, head(call, refusal), refusal.body or b"")
+        finally:
+            self._running -= 1
+            connection.call = None
+
+    async def _ask(self, handshake: Call, create: Create, caller: Connection) -> None:
+        """One message of a socket: a call of its own, with the handshake's headers, to the universal endpoint."""
+        headers = dict(handshake.headers)
+        headers.pop(b"cf-aig-event-id", None)
+        if create.event_id is not None:
+            headers[b"cf-aig-event-id"] = create.event_id.encode()
+        address = handshake.address
+        assert address.endpoint is not None
+        call = Call(uuid7(), address.endpoint, address.account_id, handshake.path, headers, self._current())
+        call.address = address
+        call.incoming = Given(create.request)
+        _read_options(call)
+        await self._serve(call, caller, self._busy())
+
+    def _busy(self) -> Busy | None:
+        if self._running < self._limits.concurrent_calls:
+            return None
+        return Busy("Capacity temporarily exceeded, please try again.", retry_after=1)
 
     def _call(self, scope: Scope) -> tuple[Call, GatewayError | None]:
         path: str = scope["path"]
-        address = find(path) or NOWHERE
+        address = find(path) or find_older(scope["raw_path"].decode("latin-1")) or NOWHERE
         endpoint = address.endpoint
+        if endpoint is UNIVERSAL and asks_for_socket(scope["method"], scope["headers"]):
+            endpoint = WEBSOCKET
         problem: GatewayError | None = None
         if endpoint is None:
             problem = NotFound("No route for that URI. " + _MENU)
-        elif scope["method"] != "POST":
-            problem = MethodNotAllowed(f"{scope['method']} not supported for requested URI.", allow="POST")
-        elif self._running >= self._limits.concurrent_calls:
-            problem = Busy("Capacity temporarily exceeded, please try again.", retry_after=1)
-        call = Call(
-            uuid7(), endpoint or address.otherwise, address.account_id, path, dict(scope["headers"]), self._current()
-        )
-        call.path_model = address.model
-        if call.endpoint.dialect == "gemini":
-            _read_key(call, scope["query_string"])
-        call.options = read_options(call.headers)
-        if call.options.event_id is not None:
-            call.event_id = call.options.event_id
+        elif endpoint.methods and scope["method"] not in endpoint.methods:
+            allowed = ", ".join(endpoint.methods)
+            problem = MethodNotAllowed(f"{scope['method']} not supported for requested URI.", allow=allowed)
+        else:
+            problem = self._busy()
+        speaker = endpoint or address.otherwise or UNKNOWN
+        call = Call(uuid7(), speaker, address.account_id, path, dict(scope["headers"]), self._current())
+        call.address = address
+        call.method = scope["method"]
+        call.query = scope["query_string"]
+        call.lines = scope["headers"]
+        if call.query and (speaker.dialect == "gemini" or address.provider == GOOGLE_AI_STUDIO):
+            _read_key(call)
+        _read_options(call)
         return call, problem
 
 
-NOWHERE = Address("", None)
+def _read_options(call: Call) -> None:
+    call.options = read_options(call.headers)
+    if call.options.event_id is not None:
+        call.event_id = call.options.event_id
 
 
-def _read_key(call: Call, query: bytes) -> None:
+def _read_key(call: Call) -> None:
     """Google's callers may show their key in the query."""
-    key = _query(query).get("key")
+    key = dict(parse_qsl(call.query.decode("latin-1"))).get("key")
     if key is not None:
         call.headers.setdefault(b"x-goog-api-key", key.encode())
 
 
-def _query(query: bytes) -> dict[str, str]:
-    return dict(parse_qsl(query.decode("latin-1")))
-
-
+GOOGLE_AI_STUDIO = "google-ai-studio"
 _MENU = "The gateway answers POST at " + ", ".join(f"…/ai/{path}" for path in POST if "v1/v1" not in path) + "."
-
-
-async def _read(call: Call, connection: Connection, receive: Receive, limits: IngressLimits, query: bytes) -> bytes:
-    """All of the body. Raises `TooLarge` before reading it all, `TimedOutReading`, or `CallerLeft`; `InvalidRequest`
-    where the address asks for a stream that is framed in another way than ours are."""
-    if call.endpoint.streams and _query(query).get("alt") != "sse":
-        raise InvalidRequest("Streams are server-sent events here: add `?alt=sse` to the address.", param="alt")
-    length = call.headers.get(b"content-length")
-    if length is not None and int(length) > limits.body_max_bytes:
-        raise _too_large(limits)
-    if connection.request_complete:
-        return await _received(receive, limits)
-    try:
-        async with asyncio.timeout(limits.read_seconds):
-            return await _received(receive, limits)
-    except TimeoutError:
-        raise TimedOutReading(f"The request did not arrive within {limits.read_seconds:g} seconds.") from None
-
-
-async def _received(receive: Receive, limits: IngressLimits) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        if message["type"] == "http.disconnect":
-            raise CallerLeft("The caller hung up in the middle of its request.")
-        return _bounded(body, limits)
-    parts = [body]
-    size = len(body)
-    while message.get("more_body"):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise CallerLeft("The caller hung up in the middle of its request.")
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limits.body_max_bytes:
-            raise _too_large(limits)
-    return b"".join(parts)
-
-
-def _bounded(body: bytes, limits: IngressLimits) -> bytes:
-    if len(body) > limits.body_max_bytes:
-        raise _too_large(limits)
-    return body
-
-
-def _too_large(limits: IngressLimits) -> GatewayError:
-    return TooLarge(f"The body is over {limits.body_max_bytes} bytes, the most that this gateway takes.")

@@ -13,10 +13,12 @@ import msgspec
 from isthmus.core.call import Call
 from isthmus.core.chat.event import Event, Failed, Finished, Started, UsageReported
 from isthmus.core.chat.request import Chat
-from isthmus.core.reply import Frame
+from isthmus.core.reply import Frame, View
 from isthmus.errors import GatewayError, Interrupted, Malformed
 from isthmus.wire.framing.sse import DONE, EventCut, ServerSentEvents
 from isthmus.wire.protocol import Dialect, Filter
+
+STREAM = b"text/event-stream; charset=utf-8"
 
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -168,6 +170,39 @@ class RelayedWhole:
                     raise event.error
 
 
+class Viewed:
+    """Another's bytes as `view` shows them."""
+
+    def __init__(self, outgoing: Outgoing, view: View) -> None:
+        self.ended = outgoing.ended
+        self.failure: GatewayError | None = None
+        self.streams = outgoing.streams
+        self.content_type = outgoing.content_type
+        self.keep_alive = outgoing.keep_alive
+        self._outgoing = outgoing
+        self._view = view
+
+    def write(self, frame: Frame) -> bytes:
+        return self._seen(self._outgoing.write(frame))
+
+    def close(self) -> bytes:
+        return self._seen(self._outgoing.close())
+
+    def fail(self, error: GatewayError) -> bytes:
+        return self._seen(self._outgoing.fail(error))
+
+    def settle(self) -> None:
+        self._outgoing.settle()
+        self.failure = self._outgoing.failure
+
+    def _seen(self, data: bytes) -> bytes:
+        self.ended = self._outgoing.ended
+        self.failure = self._outgoing.failure
+        if not data:
+            return data
+        return self._view.stream(data) if self.streams else self._view.whole(data)
+
+
 class Written:
     """Events written in the caller's dialect, whole or streamed. Any of the provider's forms will do: a whole answer
     has the same events as a streamed one."""
@@ -176,7 +211,7 @@ class Written:
         self.ended = False
         self.failure: GatewayError | None = None
         self.streams = call.stream
-        self.content_type: bytes | None = b"text/event-stream; charset=utf-8" if call.stream else b"application/json"
+        self.content_type: bytes | None = STREAM if call.stream else b"application/json"
         self.keep_alive = dialect.keep_alive
         self._call = call
         self._writer = dialect.writer(not call.stream, chat)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 import msgspec
 
-from isthmus.core.call import Call
+from isthmus.core.call import Address, Call
 from isthmus.core.reply import Reply
 from isthmus.core.stage import Handler, Stage
 from isthmus.errors import InvalidRequest
 from isthmus.wire.body import Body
+from isthmus.wire.embeddings.registry import CALLERS as EMBEDDINGS
+from isthmus.wire.embeddings.run import run_dialect
 
 MODEL_MAX_CHARACTERS = 256
 _JSON = (b"application/json", b"text/json")
+_NAMELESS = ("workers_ai", "workers_ai_embeddings", "gemini")
 
 
 def read_request(log_body_bytes: int, bypass_platform_models: bool) -> Stage:
     """`bypass_platform_models`: a `@cf/` model without a gateway header runs plainly, with no row (data-plane 3.1)."""
 
     async def stage(call: Call, call_next: Handler) -> Reply:
-        assert call.read is not None
-        data = await call.read()
+        assert call.incoming is not None
+        _check_framing(call)
+        data = await call.incoming.whole()
         call.request_size = len(data)
         call.sent = data[:log_body_bytes]
         _check_type(call)
@@ -27,12 +33,14 @@ def read_request(log_body_bytes: int, bypass_platform_models: bool) -> Stage:
         if call.endpoint.dialect is None:
             body = _unwrapped(call, body)
         else:
-            call.model = _model(body) if call.path_model is None else _named(call.path_model)
+            call.model = _whole_name(call.address, body)
         call.body = body
         call.stream = _stream(body) if call.endpoint.streams is None else call.endpoint.streams
         if call.dialect is None:
-            call.dialect = _run_dialect(call.model, body)
-            if call.dialect not in ("workers_ai", "gemini") and "model" not in body:
+            call.dialect = run_dialect(call.model, body) or _run_dialect(call.model, body)
+            if call.dialect in EMBEDDINGS:
+                call.model_type = "Text Embeddings"
+            if call.dialect not in _NAMELESS and "model" not in body:
                 body = call.body = Body(body.changed({"model": msgspec.json.encode(call.model)}))
         _check_messages(body)
         if bypass_platform_models and call.options.gateway_id is None and call.model.startswith("@"):
@@ -40,6 +48,12 @@ def read_request(log_body_bytes: int, bypass_platform_models: bool) -> Stage:
         return await call_next(call)
 
     return stage
+
+
+def _check_framing(call: Call) -> None:
+    """Raises `InvalidRequest` where the address asks for a stream that is framed in another way than ours are."""
+    if call.endpoint.streams and dict(parse_qsl(call.query.decode("latin-1"))).get("alt") != "sse":
+        raise InvalidRequest("Streams are server-sent events here: add `?alt=sse` to the address.", param="alt")
 
 
 def _check_type(call: Call) -> None:
@@ -56,6 +70,12 @@ def _model(body: Body) -> str:
     if model is None:
         raise InvalidRequest("`model` is required.", code=7001, param="model")
     return _named(model)
+
+
+def _whole_name(address: Address, body: Body) -> str:
+    """The path's word before the body's. A bare name is the address's own author's, where it has one."""
+    name = _model(body) if address.model is None else _named(address.model)
+    return name if address.author is None or "/" in name or name.startswith("@") else f"{address.author}/{name}"
 
 
 def _named(model: object) -> str:
@@ -75,8 +95,8 @@ def _stream(body: Body) -> bool:
 
 def _unwrapped(call: Call, body: Body) -> Body:
     """`/ai/run`: with the model in the path the body is the model's input; without, `{model, input, options}`."""
-    if call.path_model is not None:
-        call.model = _named(call.path_model)
+    if call.address.model is not None:
+        call.model = _named(call.address.model)
         return body
     call.model = _model(body)
     given = body.fields.get("input")

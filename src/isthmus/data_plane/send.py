@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 from collections.abc import Sequence
 from typing import Protocol
@@ -15,13 +17,21 @@ from isthmus.core.reply import Headers, Reply
 from isthmus.errors import GatewayError
 from isthmus.policies.record import collects
 
+logger = logging.getLogger("isthmus")
+
 FIDELITY_MAX_CHARACTERS = 4096
+ENDING_SECONDS = 5.0
 # Names of fields are the caller's own text: what a quoted string may not hold (RFC 9651, 3.3.3) is replaced.
 _NOT_QUOTABLE = re.compile(r'[^\x20-\x7e]|["\\]')
 
 
+class BrokenOff(Exception):
+    """Part of an answer has gone out, and no words can follow it: its connection is to be closed."""
+
+
 class Caller(Protocol):
-    """Who waits for the answer. Both wait while the caller reads more slowly than it is given."""
+    """Who waits for the answer. Both wait while the caller reads more slowly than it is given. A body that has begun
+    goes out in chunks, but where the headers name its length."""
 
     async def respond(self, status: int, headers: Headers, body: bytes, more_body: bool = False) -> None: ...
 
@@ -45,8 +55,23 @@ async def send_whole(call: Call, reply: Reply, body: bytes, caller: Caller) -> N
     call.status = reply.status
     call.content_type = reply.content_type
     call.answer.add(body)
+    if reply.ending:
+        await before_end(call, reply)
     reply.done()
     await caller.respond(reply.status, head(call, reply), body)
+
+
+async def before_end(call: Call, reply: Reply) -> None:
+    """What was asked for by `Reply.when_ending`, once, for at most ENDING_SECONDS together."""
+    callbacks, reply.ending = reply.ending, []
+    if call.end != "completed":
+        return
+    try:
+        async with asyncio.timeout(ENDING_SECONDS):
+            for callback in callbacks:
+                await callback()
+    except Exception:
+        logger.exception("what was to be kept of call %s was not", call.id)
 
 
 async def send_refusal(call: Call, reply: Reply, error: GatewayError, caller: Caller) -> None:
@@ -64,7 +89,7 @@ def head(call: Call, reply: Reply) -> Headers:
         (b"content-type", reply.content_type),
         (b"cf-aig-request-id", request_id),
         (b"cf-aig-event-id", call.event_id.encode()),
-        (b"cf-aig-step", b"0"),
+        (b"cf-aig-step", b"%d" % call.step),
         *reply.headers,
     ]
     if collects(call):

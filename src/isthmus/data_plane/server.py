@@ -4,9 +4,13 @@ short way out for answers."""
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from typing import Any, Protocol
 
+import httptools
 import msgspec
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -21,6 +25,15 @@ class Leavable(Protocol):
     """A call, as its connection sees it."""
 
     caller_left: bool
+
+
+class Successor(asyncio.Protocol):
+    """Takes a connection over from HTTP. `shutdown`: the server is to end, and waits until `when_lost` is called."""
+
+    when_lost: Callable[[], None]
+
+    def shutdown(self) -> None:
+        raise NotImplementedError
 
 
 class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +65,10 @@ class CallerProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._discarded = 0
         self._refused = False
+        self._chunked = True
+        self._received = b""
+        self._rest = b""  # of it, what stands behind the head of a request whose upgrade is ignored
+        self._replays = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
 
@@ -68,7 +85,7 @@ class CallerProtocol(HttpToolsProtocol):
             return
         cycle.response_started = True
         cycle.waiting_for_100_continue = False
-        parts = [STATUS_LINE[status]]
+        parts = [STATUS_LINE.get(status) or b"HTTP/1.1 %d \r\n" % status]
         for name, value in (*cycle.default_headers, *headers):
             if name == b"connection":
                 cycle.keep_alive = False
@@ -78,10 +95,12 @@ class CallerProtocol(HttpToolsProtocol):
             parts.append(b"connection: close\r\n")
         if cycle.scope["method"] == "HEAD":
             body = b""
-        if more_body:
+        if more_body and self._in_chunks(status, headers):
             parts.append(b"transfer-encoding: chunked\r\n\r\n")
             if body:
                 parts.append(b"%x\r\n%b\r\n" % (len(body), body))
+        elif more_body:
+            parts.append(b"\r\n%b" % body)
         else:
             parts.append(b"content-length: %d\r\n\r\n%b" % (len(body), body))
         self.transport.write(b"".join(parts))
@@ -95,8 +114,11 @@ class CallerProtocol(HttpToolsProtocol):
             await cycle.flow.drain()
         if cycle.disconnected:
             return
-        data = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-        self.transport.write(data if more_body else data + b"0\r\n\r\n")
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            self.transport.write(data if more_body else data + b"0\r\n\r\n")
+        elif cycle.scope["method"] != "HEAD":
+            self.transport.write(body)
         if not more_body:
             self._complete(cycle)
 
@@ -110,12 +132,73 @@ class CallerProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             self.transport.abort()
 
+    def break_off(self) -> None:
+        """The end of an answer in its middle: what was given still goes out, and then the connection is closed."""
+        self.call = None  # nobody has left
+        self._active.disconnected = True
+        self.transport.close()
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Work that the server waits for at its end, and then cancels."""
+        task = self.loop.create_task(work)
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+        return task
+
+    def hand_over(self, successor: Successor, head: bytes) -> None:
+        """The connection is another protocol's, once `head` has answered the request that asked for it."""
+        cycle = self._active
+        cycle.response_started = cycle.response_complete = True
+        self.call = None  # who leaves is the successor's to tell
+        self._unset_keepalive_if_required()
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+        successor.when_lost = partial(self.connections.discard, successor)
+        self.connections.add(successor)  # type: ignore[arg-type]  # the server asks them no more than `shutdown`
+        self.connections.discard(self)
+        self.flow.resume_reading()
+        self.transport.write(head)
+        self.transport.set_protocol(successor)
+        successor.connection_made(self.transport)
+        if self.flow.write_paused:
+            successor.pause_writing()
+        if not cycle.keep_alive:
+            successor.shutdown()
+
+    def _in_chunks(self, status: int, headers: Headers) -> bool:
+        """Whether a body that has begun is framed by chunks: not where its length stands in its head, nor where there
+        can be none (RFC 9110, 6.4.1)."""
+        self._chunked = (
+            self._active.scope["method"] != "HEAD"
+            and status not in (204, 304)
+            and all(name != b"content-length" for name, _ in headers)
+        )
+        return self._chunked
+
     def _complete(self, cycle: RequestResponseCycle) -> None:
         cycle.response_complete = True
         cycle.message_event.set()
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """No news for the log. What could become a WebSocket is the application's to decide; any other upgrade (Java's
+        client asks for `h2c` with every first request) is ignored (RFC 9110, 7.8). The parser has skipped the body of
+        such a request, and would skip all that follows: another one goes on behind the head."""
+        upgrade = sys.exception()
+        if self._refused or not self._ignores_upgrade() or upgrade is None:
+            return
+        self._rest = self._received[upgrade.args[0] :]
+        framing = [line for line in self.headers if line[0] in (b"content-length", b"transfer-encoding")]
+        self.parser = httptools.HttpRequestParser(self)
+        self._replays = True
+        self.parser.feed_data(b"".join((b"POST / HTTP/1.1\r\n", *(b"%b: %b\r\n" % line for line in framing), b"\r\n")))
+        self._replays = False
+
+    def _ignores_upgrade(self) -> bool:
+        is_socket = self.scope["method"] == "GET" and self._get_upgrade() == b"websocket"
+        return self.parser.should_upgrade() and not is_socket
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._active = cycle
@@ -130,7 +213,10 @@ class CallerProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._in_head:
             self._head_bytes += len(data)
-        super().data_received(data)
+        self._rest = data
+        while self._rest:
+            self._received, self._rest = self._rest, b""
+            super().data_received(self._received)
         if self._in_head and self.parser is not None:
             if self._head_bytes > self.limits.head_max_bytes:
                 self._refuse_head()
@@ -138,12 +224,24 @@ class CallerProtocol(HttpToolsProtocol):
                 self._await_head()
 
     def on_message_begin(self) -> None:
+        if self._replays:
+            return
         super().on_message_begin()
         self.scope["connection"] = self  # type: ignore[typeddict-unknown-key]
         self._in_head = True
         self._discarded = 0
 
+    def on_url(self, url: bytes) -> None:
+        if not self._replays:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._replays:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
+        if self._replays:
+            return
         self._in_head = False
         if self._head_timer is not None:
             self._head_timer.cancel()
@@ -166,7 +264,7 @@ class CallerProtocol(HttpToolsProtocol):
                 self.transport.abort()
 
     def on_message_complete(self) -> None:
-        if not self._refused:
+        if not self._refused and not self._ignores_upgrade():
             super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -210,7 +308,11 @@ class CallerProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, code: int, message: str) -> None:
         """No path is known that is sure, so the general error shape (E1) has to do."""
+        cycle = self._active
         if self.transport.is_closing():
+            return
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
+            self.transport.close()  # in the middle of an answer there is no place for another
             return
         body = msgspec.json.encode(
             {"result": None, "success": False, "errors": [{"code": code, "message": message}], "messages": []}

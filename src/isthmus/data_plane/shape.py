@@ -12,7 +12,7 @@ _CLOSE = b',"success":true,"errors":[],"messages":[]}'
 
 def shaped(call: Call, target: Target, body: bytes) -> bytes:
     """Every byte of `body` stays as it is. Messages and Responses objects are left clean."""
-    if not target.platform and (call.endpoint.enveloped or call.dialect == "openai_chat"):
+    if not target.platform and call.own_key is None and (call.endpoint.enveloped or call.dialect == "openai_chat"):
         body = _with_metadata(body)
     return _OPEN + body + _CLOSE if call.endpoint.enveloped else body
 

@@ -11,7 +11,7 @@ from isthmus.core.call import Call
 from isthmus.core.refusal import break_off
 from isthmus.core.reply import Frame, Reply
 from isthmus.data_plane.outgoing import Outgoing
-from isthmus.data_plane.send import Caller, EgressLimits, head, send_refusal
+from isthmus.data_plane.send import Caller, EgressLimits, before_end, head, send_refusal
 from isthmus.errors import GatewayError, InternalError, Malformed
 
 logger = logging.getLogger("isthmus")
@@ -89,22 +89,24 @@ class Stream:
         if data:
             call.answer.add(data)
         if self._outgoing.ended and not self._settled:
-            self._settle()
+            await self._settle()
         self._last_sent = time.monotonic()
         if self._begun:
             await self._caller.pass_on(data, not final)
         else:
             await self._begin(data, not final)
 
-    def _settle(self) -> None:
+    async def _settle(self) -> None:
         """All of the answer is here: its row is kept before the caller can have seen its end. The provider may hold
         its connection a little longer, not for ever."""
-        self._settled = True
         self._outgoing.settle()
         if self._outgoing.failure is None:
             self._call.end = "completed"
         else:
             break_off(self._call, self._outgoing.failure)
+        if self._reply.ending:
+            await before_end(self._call, self._reply)
+        self._settled = True
         self._reply.done()
         if self._background is not None:
             self._background.cancel()

@@ -58,11 +58,13 @@ def authenticate(clock: Clock, refresh: Refresh) -> Stage:
 
     async def stage(call: Call, call_next: Handler) -> Reply:
         secret = secret_of(call.headers, call.endpoint.key_header)
+        account_id = call.account_id or None  # a short address: the token says whose
         try:
-            call.token = verify(call.snapshot, secret, call.account_id, RUN, clock.now())
+            call.token = verify(call.snapshot, secret, account_id, RUN, clock.now())
         except Unauthenticated:
             call.snapshot = await refresh()
-            call.token = verify(call.snapshot, secret, call.account_id, RUN, clock.now())
+            call.token = verify(call.snapshot, secret, account_id, RUN, clock.now())
+        call.account_id = call.token.account_id
         return await call_next(call)
 
     return stage

@@ -1,9 +1,11 @@
-"""Through which gateway a call passes: the one its header names, or `default`, made on first use (data-plane 3)."""
+"""Through which gateway a call passes: the one that its header names, or `default`, made on first use (data-plane 3).
+At a short address, the one that its token is bound to."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from isthmus.core.account import Token
 from isthmus.core.call import Call
 from isthmus.core.gateway import DEFAULT_ID
 from isthmus.core.reply import Reply
@@ -18,21 +20,38 @@ def choose_gateway(ensure_default: EnsureDefault) -> Stage:
     """`ensure_default` gives back a snapshot in which the account's `default` exists."""
 
     async def stage(call: Call, call_next: Handler) -> Reply:
-        gateway_id = call.options.gateway_id or DEFAULT_ID
-        token = call.token
-        if token is not None and token.gateways is not None and gateway_id not in token.gateways:
-            raise Unauthenticated("Authentication error")
+        # At an address that names an account a call that names no gateway means `default`.
+        gateway_id = gateway_id_of(call, None if call.address.account_id else only_gateway(call.token))
         gateway = call.snapshot.gateways.get((call.account_id, gateway_id))
         if gateway is None and gateway_id == DEFAULT_ID:
             call.snapshot = await ensure_default(call.account_id)
             gateway = call.snapshot.gateways.get((call.account_id, gateway_id))
         if gateway is None:
-            raise InvalidRequest(
-                "Please configure AI Gateway in the Cloudflare dashboard: this account has no gateway "
-                f"{gateway_id[:64]!r}. Create it with POST /ai-gateway/gateways, or leave cf-aig-gateway-id out.",
-                code=2001,
-            )
+            raise no_gateway(gateway_id)
         call.gateway = gateway
         return await call_next(call)
 
     return stage
+
+
+def gateway_id_of(call: Call, own: str | None) -> str:
+    """The one that its header names, else `own`, else `default`. Raises `Unauthenticated` where its token is bound to
+    others."""
+    gateway_id = call.options.gateway_id or own or DEFAULT_ID
+    if call.token is not None and not call.token.may_pass(gateway_id):
+        raise Unauthenticated("Authentication error")
+    return gateway_id
+
+
+def only_gateway(token: Token | None) -> str | None:
+    """The gateway of a token that is bound to one: there is no other to mean."""
+    bound = None if token is None else token.gateways
+    return bound[0] if bound is not None and len(bound) == 1 else None
+
+
+def no_gateway(gateway_id: str) -> InvalidRequest:
+    return InvalidRequest(
+        "Please configure AI Gateway in the Cloudflare dashboard: this account has no gateway "
+        f"{gateway_id[:64]!r}. Create it with POST /ai-gateway/gateways, or leave cf-aig-gateway-id out.",
+        code=2001,
+    )

@@ -23,6 +23,9 @@ Append = Callable[[LogEntry], None]
 # No model counts so far: what a provider says beyond it is no count, and no database could keep it.
 TOKENS_MAX = 2**53
 
+KEY_MIN_CHARACTERS = 8
+HIDDEN = "[the caller's key]"
+
 
 def record(append: Append, body_max_bytes: int) -> Stage:
     """`append` keeps a row so that it outlives this process, without waiting. Bodies are kept to `body_max_bytes`."""
@@ -81,6 +84,7 @@ def entry_of(call: Call, body_max_bytes: int) -> LogEntry:
         first_byte_ms=None if first_byte is None else round((first_byte - call.started_monotonic) * 1000),
         event_id=call.event_id,
         request_type=call.endpoint.request_type,
+        model_type=call.model_type,
         request_content_type=None if content_type is None else content_type[:128].decode("latin-1"),
         response_content_type=None if call.content_type is None else call.content_type[:128].decode("latin-1"),
         tokens_in=None if usage is None else _count(usage.input_tokens),
@@ -90,19 +94,42 @@ def entry_of(call: Call, body_max_bytes: int) -> LogEntry:
         reasoning_tokens=None if usage is None else _count(usage.reasoning_tokens),
         finish_reason=call.finish_reason,
         streamed=call.stream,
+        step=call.step,
         metadata=options.metadata,
         user_agent=None if user_agent is None else user_agent[:256].decode("latin-1"),
-        wholesale=target is not None and not target.platform,
+        authentication=call.token is not None,
+        wholesale=target is not None and not target.platform and call.own_key is None,
         error_code=None if error is None else error.code,
-        error_message=None if error is None else error.message[:1000],
+        error_message=_message(call),
         notes=msgspec.json.encode(call.notes).decode() if call.notes else None,
         request_size=call.request_size,
         response_size=call.answer.size,
-        request_body=sent[:body_max_bytes] or None,
-        response_body=head or None,
+        request_body=_without_key(call, sent[:body_max_bytes]) or None,
+        response_body=_without_key(call, head) or None,
         request_complete=len(sent) <= body_max_bytes and len(sent) == call.request_size,
         response_complete=len(head) == call.answer.size,
     )
+
+
+def _message(call: Call) -> str | None:
+    """What went wrong: at last, and in the attempts before that. A call that was answered may have had such too."""
+    told = [] if call.error is None else [call.error.message]
+    told += [f"before it, {failure}" for failure in call.failures]
+    text = "; ".join(told)
+    key = _key(call)
+    return (text if key is None else text.replace(key, HIDDEN))[:1000] or None
+
+
+def _without_key(call: Call, body: bytes) -> bytes:
+    """A provider that refuses a caller's own key may repeat it, and a row is read by others than this caller."""
+    key = _key(call)
+    return body if key is None else body.replace(key.encode("latin-1", "ignore"), HIDDEN.encode())
+
+
+def _key(call: Call) -> str | None:
+    """The caller's own, without the word in front of it; None where there is none that could be told from a word."""
+    key = (call.own_key or "").rpartition(" ")[2]
+    return key if len(key) >= KEY_MIN_CHARACTERS else None
 
 
 def _count(tokens: int) -> int | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from isthmus.core.gateway import DEFAULT_SETTINGS, GatewaySettings
+from isthmus.core.gateway import GatewaySettings
 
 NO_EFFECT_YET = 7100
 """Ours: a message's code, not an error's."""
@@ -21,8 +21,6 @@ _WITHOUT_EFFECT: dict[str, tuple[object, ...]] = {
     "rate_limiting_interval": (0,),
     "rate_limiting_limit": (0,),
     "rate_limiting_technique": (),
-    # off would open the older gateway host to callers without a token, and that host is not served yet
-    "authentication": (DEFAULT_SETTINGS.authentication,),
     "byok_only": (False,),
     "dlp": (),
     "guardrails": (),
@@ -32,9 +30,6 @@ _WITHOUT_EFFECT: dict[str, tuple[object, ...]] = {
     "logpush": (False,),
     "logpush_public_key": (),
     "otel": ((),),
-    "retry_max_attempts": (),
-    "retry_delay": (),
-    "retry_backoff": (),
     "spend_limits": (),
     "store_id": (),
     "stripe": (),

@@ -12,6 +12,8 @@ from isthmus.core.account import Token
 
 # What the gateway's addresses serve; the catalogue knows more.
 SERVED_TASKS = frozenset({"Text Generation"})
+EMBEDDINGS = "Text Embeddings"
+"""Served where the provider gives them in a form that is known here."""
 # There a name is a deployment, and the operator's own: the catalogue cannot tell which there are.
 DEPLOYED = frozenset({"azure-openai", "databricks"})
 
@@ -23,12 +25,16 @@ class Installation(Protocol):
         """Slugs of the providers that can be called: those with a credential, and those that need none."""
         ...
 
+    def embedding(self) -> Collection[str]:
+        """Of those the ones that give embeddings."""
+        ...
+
     def hosted(self) -> Iterable[ModelCard]:
         """The platform's own models (`@cf/…`), served here or declared."""
         ...
 
 
-def hosted_card(name: str, context_tokens: int | None) -> ModelCard:
+def hosted_card(name: str, context_tokens: int | None, *, embeds: bool = False) -> ModelCard:
     """`name` as in `@cf/author/model`."""
     return ModelCard(
         name=name,
@@ -36,7 +42,8 @@ def hosted_card(name: str, context_tokens: int | None) -> ModelCard:
         wire_name=name,
         display_name=name.rpartition("/")[2],
         context_tokens=context_tokens,
-        request_formats=("OpenAI Chat Completions",),
+        task=EMBEDDINGS if embeds else "Text Generation",
+        request_formats=("OpenAI Embeddings",) if embeds else ("OpenAI Chat Completions",),
     )
 
 
@@ -50,12 +57,14 @@ class Reachable:
 
     def cards(self, token: Token) -> list[ModelCard]:
         """Hosted ones first, then the newest first."""
+        embedding = self._installation.embedding()
         found = [
             card
             for slug in self._installation.reachable()
             if slug not in DEPLOYED
             for card in self.catalogue.cards(slug)
-            if card.listed and card.lifecycle != "retired" and card.task in SERVED_TASKS
+            if card.listed and card.lifecycle != "retired"
+            if card.task in SERVED_TASKS or (card.task == EMBEDDINGS and slug in embedding)
         ]
         found.sort(key=lambda card: (-card.released.toordinal() if card.released else 0, card.name))
         return [card for card in (*self.hosted(), *found) if _allowed(token, card)]

@@ -63,9 +63,8 @@ class Dispatcher:
         call.first_byte_at = time.monotonic()
         reply = Reply(200, content_type=content_type, dialect=dialect.name, whole=not streamed)
         opening = Frame(first, reader)
-        # Responses say `"error":null` where there is none: nothing to decode the frame for.
-        if streamed and first.count(b'"error"') > first.count(b'"error":null'):
-            _raise_failure(opening)
+        if streamed:
+            raise_early_failure(opening)
         reply.frames = Frames(opening, chunks, reader)
         reply.filter = prepared.filter
         reply.headers = passed
@@ -80,8 +79,11 @@ def _is_stream(target: Target, content_type: bytes) -> bool:
     return kind in _STREAMS
 
 
-def _raise_failure(opening: Frame) -> None:
+def raise_early_failure(opening: Frame) -> None:
     """A stream that begins with an error is no answer yet: it can still be refused, or tried elsewhere."""
+    # Responses say `"error":null` where there is none: nothing to decode the frame for.
+    if opening.data.count(b'"error"') <= opening.data.count(b'"error":null'):
+        return
     for event in opening.events:
         if isinstance(event, Failed):
             raise event.error

@@ -16,6 +16,7 @@ from isthmus.core.reply import Filter
 from isthmus.errors import InvalidRequest, Unsupported
 from isthmus.providers.constrained_tools import constrain
 from isthmus.wire.body import Body
+from isthmus.wire.openai_responses.state.wish import with_thinking
 from isthmus.wire.protocol import Dialect
 
 WRAPPED = "generateContentRequest"
@@ -51,7 +52,10 @@ class Preparation:
         if not target.relay or dialect.name != call.dialect:
             return None
         assert isinstance(call.body, Body)
-        relayed = dialect.relay_request(call.body, target.model)
+        body = call.body
+        if call.keeps_thinking and target.traits.thinking not in (None, "none"):
+            body = with_thinking(body)
+        relayed = dialect.relay_request(body, target.model)
         if relayed.notes:
             self._tell(call, relayed.notes)
         return Prepared(body=relayed.body, filter=relayed.filter)
@@ -70,7 +74,8 @@ class Preparation:
             assert isinstance(call.body, Body) and call.dialect is not None
             body = countable(call.body, call.dialect) if call.endpoint.counts else call.body
             chat = self._dialects[call.dialect].read_request(body)
-            call.chat = msgspec.structs.replace(chat, model=call.model, stream=call.stream)
+            kept = chat.keep_reasoning or call.keeps_thinking
+            call.chat = msgspec.structs.replace(chat, model=call.model, stream=call.stream, keep_reasoning=kept)
         return call.chat
 
     async def _translated(self, call: Call, target: Target) -> Prepared:
@@ -100,10 +105,14 @@ class Preparation:
 
     def _tell(self, call: Call, notes: Sequence[Note]) -> None:
         """The receipt, in the caller's own names. Raises `Unsupported` where the caller wants no loss."""
-        spellings = self._dialects[call.dialect or ""].spellings
-        call.notes = tuple(msgspec.structs.replace(note, field=spellings.get(note.field, note.field)) for note in notes)
-        if call.options.strict_fidelity:
-            _refuse_loss(call.notes)
+        tell(call, notes, self._dialects[call.dialect or ""].spellings)
+
+
+def tell(call: Call, notes: Sequence[Note], spellings: Mapping[str, str]) -> None:
+    """`spellings`: the caller's own names. Raises `Unsupported` where the caller wants no loss."""
+    call.notes = tuple(msgspec.structs.replace(note, field=spellings.get(note.field, note.field)) for note in notes)
+    if call.options.strict_fidelity:
+        _refuse_loss(call.notes)
 
 
 def countable(body: Body, dialect: str) -> Body:

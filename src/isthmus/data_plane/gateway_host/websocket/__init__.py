@@ -1,0 +1,1 @@
+"""The gateway host's WebSocket (data-plane 12.1): many requests of the universal endpoint on one connection."""
