@@ -10,7 +10,7 @@ import re
 import runpy
 import shlex
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +20,6 @@ import pytest
 from msgspec import structs
 
 from isthmus import cli
-from isthmus.app import known
 from isthmus.catalogue.names import _SLUGS
 from isthmus.configuration.declared import ModelDeclared, PriceDeclared, ProviderDeclared
 from isthmus.configuration.read import SECTIONS, check_file
@@ -28,16 +27,37 @@ from isthmus.control_plane.logs.row import shape, shape_with_heads
 from isthmus.control_plane.models.listing import ErrorWriters
 from isthmus.control_plane.routes import ControlPlaneOptions, ModelParts, control_plane
 from isthmus.core.account import PERMISSIONS
+from isthmus.core.call import Endpoint
 from isthmus.core.chat.event import Event, FinishReason
 from isthmus.core.chat.fidelity import Note
 from isthmus.core.chat.part import Part
 from isthmus.core.entry import End, LogEntry
 from isthmus.core.gateway import DEFAULT_SETTINGS, GatewaySettings
+from isthmus.data_plane import pipeline as data_plane_pipeline
+from isthmus.data_plane import routes as data_plane_routes
+from isthmus.data_plane import server as data_plane_server
+from isthmus.data_plane.gateway_host.native import _REQUEST_TYPES, NATIVE
+from isthmus.data_plane.gateway_host.steps import read_steps
 from isthmus.data_plane.outbound.sender import PASSED_ON
-from isthmus.data_plane.routes import GENERATE, POST, PREFIX, Address, find
+from isthmus.data_plane.routes import (
+    GATEWAY_HOST,
+    GENERATE,
+    POST,
+    PREFIX,
+    SHORT,
+    STATE,
+    UNIVERSAL,
+    WORKERS_AI,
+    Address,
+    find,
+    find_older,
+)
 from isthmus.data_plane.send import receipt
 from isthmus.errors import GatewayError
+from isthmus.house import known
+from isthmus.policies.admit import KEY_HEADERS
 from isthmus.providers.built_in import BUILT_IN
+from isthmus.providers.native.reach import recognised
 from isthmus.providers.provider import DIALECT_HEADERS
 from isthmus.settings import settings_table
 from isthmus.simulator.faults import STATUSES, Fault, Kind, read_directive
@@ -45,6 +65,7 @@ from isthmus.targets import PROVIDER_PATHS
 from isthmus.validation.custom_provider import FIELD_NAMES, REQUIRED
 from isthmus.validation.effect import unbuilt
 from isthmus.wire.body import Body
+from isthmus.wire.embeddings.registry import CALLERS as EMBEDDINGS
 from isthmus.wire.registry import DIALECTS
 from isthmus.wire.statuses import error_type, openai_error_type
 
@@ -56,7 +77,10 @@ ARCHITECTURE = (DOCS / "architecture.md").read_text()
 OPERATING = (DOCS / "operating.md").read_text()
 API = (DOCS / "reference" / "api.md").read_text()
 
-ENDPOINTS = [*POST.values(), *GENERATE.values()]
+ENDPOINTS = [*POST.values(), *GENERATE.values(), UNIVERSAL]
+OURS = re.compile(r"(?:cf-aig|x-isthmus)-[a-z-]*[a-z]")
+KEY_IN_A_QUERY = "key"
+HANDSHAKE_REFUSED = 426
 UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -180,8 +204,8 @@ def test_every_key_of_the_configuration_is_shown() -> None:
     for kind in (ProviderDeclared, ModelDeclared, PriceDeclared):
         for field in kind.__struct_fields__:
             assert re.search(rf"^{field} = ", example, re.MULTILINE), field
-    (choices,) = re.findall(r"^dialect = .*$", example, re.MULTILINE)
-    assert all(name in choices for name in PROVIDER_PATHS)
+    (choices,) = re.findall(r"^dialect = .*(?:\n +#.*)*", example, re.MULTILINE)  # its remark may go on
+    assert set(re.findall(r"[a-z_]+", choices)) - {"dialect", "or"} == set(PROVIDER_PATHS)
 
 
 def test_simulator_directives() -> None:
@@ -205,9 +229,37 @@ def test_the_lists_are_whole() -> None:
     generate = [f"v1beta/models/{{model}}:{method}" for method in GENERATE]
     assert sorted(paths) == sorted([*POST, *generate, "run/{model}"])
     kinds = {name for row in table(API, "field", "in", "is") if "`request_type`" in row[0] for name in ticked(row[2])}
-    assert kinds == {endpoint.request_type for endpoint in ENDPOINTS}
+    assert kinds == {endpoint.request_type for endpoint in ENDPOINTS} | {NATIVE, *_REQUEST_TYPES.values()}
     commands = {name.split()[1] for name in first_column(table(OPERATING, "command", "does"))}
     assert commands == set(cli.COMMANDS)
+
+
+def test_the_addresses_of_what_is_kept() -> None:
+    rows = table(API, "address", "methods", "is")
+    told = {re.sub(r"\{\w+\}", "*", ticked(row[0])[0].removeprefix("{account}/ai/v1/")): row[1] for row in rows}
+    assert told == {form: ", ".join(endpoint.methods) for form, endpoint in STATE.items()}
+    for form, endpoint in STATE.items():
+        address = find(f"{PREFIX}account/ai/v1/{form.replace('*', 'x')}")
+        assert address is not None and address.endpoint == endpoint
+        assert address.parameters == ("x",) * form.count("*")
+
+
+def test_the_gateway_hosts_addresses() -> None:
+    """Those of the table lead where they say, and each short address stands in it."""
+    reached = set()
+    rows = table(API, "address", "speaks")
+    paths = [name.removeprefix("ws://…") for row in rows for name in ticked(row[0])]
+    below = [name for row in rows if f"/{WORKERS_AI}/" in row[0] for name in ticked(row[1])]
+    samples = [
+        path.replace("…", rest) for path in paths for rest in (below if f"/{WORKERS_AI}/" in path else ["files"])
+    ]
+    for sample in samples:
+        address = find_older(re.sub(r"\{\w+\}", "x", sample).replace("…", "author/model"))
+        assert address is not None and address.endpoint is not None, sample
+        reached.add(address.endpoint.handler)
+    assert reached == {"universal", "compat", "native", "platform", "short_native"}
+    assert {path.split("/")[1] for path in paths} == {*SHORT, GATEWAY_HOST.strip("/")}
+    assert {name for name in below if "@" not in name} == set(data_plane_routes._PLATFORM)
 
 
 async def test_management_addresses() -> None:
@@ -300,32 +352,91 @@ def calls() -> Iterator[tuple[str, ast.Call, ModuleType]]:
                 yield getattr(node.func, "id", getattr(node.func, "attr", "")), node, module
 
 
+def text_in(node: ast.expr, module: ModuleType) -> str:
+    """Bytes that stand here, by themselves or by a constant's name, as text; else empty."""
+    value = node.value if isinstance(node, ast.Constant) else constant(node, module)
+    return value.decode() if isinstance(value, bytes) else ""
+
+
+def asked_headers() -> Iterator[str]:
+    """What of a caller's head is looked at: one name looked up, or each line's name compared."""
+    for name, call, module in calls():
+        if name == "get" and call.args:
+            yield text_in(call.args[0], module)
+    for tree, module in modules():
+        if module.__name__.startswith("isthmus.data_plane.gateway_host."):
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Compare) and getattr(node.left, "id", "") in ("name", "header"):
+                    yield text_in(node.comparators[0], module)
+
+
+def sent_headers() -> Iterator[str]:
+    """Ours that stand before a value, as a line of a head."""
+    for tree, module in modules():
+        pairs = [node.elts for node in ast.walk(tree) if isinstance(node, ast.Tuple) and len(node.elts) == 2]
+        yield from (name for first, _ in pairs if OURS.fullmatch(name := text_in(first, module)))
+
+
 def test_headers() -> None:
     read = set(first_column(table(API, "header", "value", "effect")))
     sent = set(first_column(table(API, "header", "when", "value")))
     ignored = set(first_column(table(API, "header", "waits for")))
-    asked = {getattr(call.args[0], "value", None) for name, call, _ in calls() if name == "get" and call.args}
-    names = {name.decode() for name in asked if isinstance(name, bytes)}
+    names = {*asked_headers(), *(name.decode() for name in KEY_HEADERS)} - {"", KEY_IN_A_QUERY}
     names |= {endpoint.key_header.decode() for endpoint in ENDPOINTS if endpoint.key_header is not None}
     forwarded = [name for row in BUILT_IN for name, _ in row.forward]
     forwarded += [name for each in DIALECT_HEADERS.values() for name, _ in each]
     assert read == names | {name.decode() for name in forwarded}
-    written = "".join(path.read_text() for path in SOURCE.rglob("*.py") if path.name != "headers.py")
-    ours = set(re.findall(r'b"((?:cf-aig|x-isthmus)-[a-z-]*[a-z])"', written))
+    ours = set(sent_headers())
     assert sent == ours | {name.decode() for name in PASSED_ON} | {"retry-after", "allow", "connection"}
+    written = "".join(path.read_text() for path in SOURCE.rglob("*.py") if path.name != "headers.py")
+    assert set(re.findall(r'b"((?:cf-aig|x-isthmus)-[a-z-]*[a-z])"', written)) <= ours | names
     assert len(ignored) > 10 and not ignored & (read | ours)
 
 
+def handed_on(name: str) -> set[tuple[str, str]]:
+    """Functions, by module, that hand an argument of this name on to an error that they make."""
+    every = errors()
+    found = set()
+    for tree, module in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                made = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
+                given = [each for call in made if getattr(call.func, "id", "") in every for each in call.keywords]
+                if any(each.arg == name and getattr(each.value, "id", "") == name for each in given):
+                    found.add((module.__name__, node.name))
+    return found
+
+
 def numbers(name: str) -> Iterator[tuple[str, int]]:
-    """Whole numbers that are given by this name, and to whom; a constant counts as its value."""
+    """Whole numbers that are given by this name, and to which error or other; a constant counts as its value, and what
+    a function hands on to an error as given to that."""
+    passing = handed_on(name)
     for function, call, module in calls():
         for keyword in call.keywords:
             value = keyword.value
             for option in (value.body, value.orelse) if isinstance(value, ast.IfExp) else (value,):
-                named = isinstance(option, ast.Name)
-                number = getattr(module, option.id, None) if named else getattr(option, "value", None)
+                named = isinstance(option, ast.Name | ast.Attribute)
+                number = constant(option, module) if named else getattr(option, "value", None)
                 if keyword.arg == name and isinstance(number, int):
-                    yield function, number
+                    yield ("GatewayError" if (module.__name__, function) in passing else function), number
+
+
+def constant(node: ast.expr, module: ModuleType) -> Any:
+    """What a name, or a name behind dots, stands for in a module; None for what is known only later."""
+    if isinstance(node, ast.Attribute):
+        return getattr(constant(node.value, module), node.attr, None)
+    return getattr(module, node.id, None) if isinstance(node, ast.Name) else None
+
+
+def told_by_others() -> set[str]:
+    """Modules where an error's status is no number that stands there."""
+    every = errors()
+    found = set()
+    for function, call, module in calls():
+        given = [each.value for each in call.keywords if each.arg == "status" and function in every]
+        if any(not isinstance(each, ast.Constant) and not isinstance(constant(each, module), int) for each in given):
+            found.add(module.__name__.removeprefix("isthmus."))
+    return found
 
 
 def test_errors_and_codes() -> None:
@@ -337,8 +448,13 @@ def test_errors_and_codes() -> None:
     (never,) = re.findall(r"^(.*?) are the classes above these and are not raised\.", API, re.MULTILINE)
     assert {*ticked(never), *raised} | {name for name, *_ in told} == every.keys()
     assert raised.isdisjoint(ticked(never))
-    by_server = [ast.literal_eval(ast.Tuple(call.args[:2])) for name, call, _ in calls() if name == "_refuse"]
-    statuses = {number for function, number in numbers("status") if function in every}
+    server = [call for name, call, module in calls() if name == "_refuse" and module is data_plane_server]
+    by_server = [ast.literal_eval(ast.Tuple(call.args[:2])) for call in server]
+    assert by_server
+    # A provider's own; what a helper is given, whose callers are looked at; what `websockets` says of a handshake.
+    socket = "data_plane.gateway_host.websocket.frames"
+    assert told_by_others() == {"wire.statuses", "data_plane.gateway_host.address", socket}
+    statuses = {number for function, number in numbers("status") if function in every} | {HANDSHAKE_REFUSED}
     assert {status for _, status, _ in told} == statuses | {every[n].status for n in raised} | {n for n, _ in by_server}
     remarks = {int(number) for number in re.findall(r"\b(71\d\d|10000)[,; ]", API)}  # of good answers
     codes = {number for _, number in numbers("code")} | {every[n].code for n in raised} | {n for _, n in by_server}
@@ -396,14 +512,44 @@ def test_the_tree() -> None:
     assert [file for file in files if file not in named and not file.startswith(partly)] == []
 
 
-def test_the_path_of_a_request() -> None:
+def test_the_path_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = blocks(ARCHITECTURE, "path")[0]
     names = re.findall(r"\b[a-z_]+/[a-z_/]+\.py\b", picture)
     assert names and [name for name in names if not (SOURCE / name).exists()] == []
-    (stages,) = [call.args[0] for name, call, _ in calls() if name == "compose"]
-    assert isinstance(stages, ast.Tuple)
     told = re.findall(r"│   (?:policies|data_plane)/(\w+)\.py", picture.split("══")[0])
-    assert told == [getattr(getattr(stage, "func", None), "id", "") for stage in stages.elts]
+    assert told == stages(monkeypatch)["chat"]
+
+
+def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """The names of those that each handler stands behind, outermost first; a stage is made by what it is named for."""
+    behind: dict[Any, list[str]] = {}
+
+    def named(made: Sequence[Any], handler: Any) -> Any:
+        async def composed(call: Any) -> Any: ...
+
+        behind[composed] = [stage.__qualname__.partition(".")[0] for stage in made] + behind.get(handler, [])
+        return composed
+
+    monkeypatch.setattr(data_plane_pipeline, "compose", named)
+    parts: dict[str, Any] = dict.fromkeys(data_plane_pipeline.Parts.__struct_fields__)
+    handlers = data_plane_pipeline.pipeline(data_plane_pipeline.Parts(**parts))
+    return {name: behind[handler] for name, handler in handlers.items()}
+
+
+def test_the_other_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = table(ARCHITECTURE, "handler", "stages", "then")
+    told = {name: ticked(before) for names, before, _ in rows for name in ticked(names)}
+    assert told == stages(monkeypatch)
+    assert told.keys() == {value.handler for value in endpoints()}
+    for row in rows:
+        assert all((SOURCE / name).exists() for name in ticked(row[2]))
+
+
+def endpoints() -> list[Endpoint]:
+    """Every one in the table of addresses."""
+    tables = [each if isinstance(each, dict) else {"": each} for each in vars(data_plane_routes).values()]
+    held = [value for each in tables for value in each.values()]
+    return [value for value in held if isinstance(value, Endpoint)]
 
 
 def test_the_types() -> None:
@@ -472,8 +618,38 @@ def test_the_readmes_calls_are_served() -> None:
         address = find(f"{PREFIX}account/ai/{path}")
         assert isinstance(address, Address) and address.endpoint is not None, path
         spoken.append(address.endpoint.dialect)
-        if address.endpoint.dialect is not None:
+        if address.endpoint.dialect in EMBEDDINGS:
+            assert EMBEDDINGS[address.endpoint.dialect].read_request(Body(body.encode())).texts
+        elif address.endpoint.dialect is not None:
             assert DIALECTS[address.endpoint.dialect].read_request(Body(body.encode())).messages
         else:
             assert json.loads(body)["input"]
     assert set(spoken) == {endpoint.dialect for endpoint in ENDPOINTS}
+
+
+def test_the_readmes_calls_by_the_gateway_host_are_served() -> None:
+    typed = re.findall(r"curl \$GATEWAY(\S*) .*?-d '(.*?)'$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    answered = []
+    for path, body in typed:
+        address = find_older(f"{GATEWAY_HOST}account/default{path}")
+        assert address is not None and address.endpoint is not None, path
+        answered.append(address.endpoint.handler)
+        steps = read_steps(body.encode()) if address.endpoint is UNIVERSAL else ()
+        asked = [(step.provider, step.rest, step.body) for step in steps] or [
+            (address.provider, address.rest, body.encode())
+        ]
+        for provider, rest, query in asked:
+            assert says_something(provider, rest, query), path
+    assert answered == ["native", "compat", "universal"]
+
+
+def says_something(provider: str, rest: str, query: bytes) -> bool:
+    """Of a path that is ours, or one that is known of its provider."""
+    ours = find_older(f"{GATEWAY_HOST}account/default/{provider}/{rest}")
+    dialect = ours.endpoint.dialect if ours is not None and ours.endpoint is not None else None
+    if dialect is None and provider != WORKERS_AI:
+        (row,) = [each for each in BUILT_IN if each.slug == provider]
+        at_row = recognised(row, rest)
+        assert at_row is not None, rest
+        dialect = DIALECTS[at_row.dialect].name
+    return bool(DIALECTS[dialect or "workers_ai"].read_request(Body(query)).messages)

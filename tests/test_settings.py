@@ -42,7 +42,8 @@ def test_every_setting_can_be_given_both_ways_and_is_described() -> None:
     for setting in settings_table():
         assert setting.meaning
         is_number = isinstance(setting.default, int | float)
-        text = str(setting.default + 1) if is_number else (setting.choices or ("something",))[-1]
+        word = "https://something" if setting.field == "public_url" else "something"
+        text = str(setting.default + 1) if is_number else (setting.choices or (word,))[-1]
         by_variable = read_settings({}, {setting.variable: text})
         by_option = read_settings(vars(from_options(setting.option, text)), {})
         assert by_variable == by_option != Settings(), setting.name
@@ -58,6 +59,8 @@ def test_every_setting_can_be_given_both_ways_and_is_described() -> None:
         ("ISTHMUS_DRAIN_SECONDS", "nan", "Expected float"),
         ("ISTHMUS_ACCOUNT_ID", "a/b", "matching"),
         ("ISTHMUS_ACCOUNT_ID", "ab\n", "matching"),
+        ("ISTHMUS_PUBLIC_URL", "ai.example", "matching"),
+        ("ISTHMUS_PUBLIC_URL", "https://ai.example/?a=b", "matching"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_variable(variable: str, text: str, said: str) -> None:

@@ -258,6 +258,6 @@ def test_serve_warns_of_what_it_does_not_know(capsys: Output, monkeypatch: pytes
     assert main(["serve", "--secret-key", "k", "--port", "0", "--config", "absent.toml"]) == 1
     assert capsys.readouterr().err.splitlines() == [
         "isthmus: warning: ISTHMUS_PROT is no setting of Isthmus and is ignored",
-        "isthmus: warning: --secret-key has no effect yet: no credentials are stored",
+        "isthmus: warning: --secret-key encrypts nothing: --state-encryption is off",
         "isthmus: absent.toml cannot be read: No such file or directory",
     ]

@@ -17,6 +17,7 @@ CONTENTS: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "Sa
 # What it takes to be answered, by path.
 HELLO: dict[str, dict[str, Any]] = {
     "/chat/completions": {"messages": [SAID]},
+    "/completions": {"prompt": "Say hello.", "n": 1, "best_of": 1},
     "/responses": {"input": "Say hello."},
     "/v1/messages": {"messages": [SAID], "max_tokens": 64},
     "/v1/messages/count_tokens": {"messages": [SAID]},

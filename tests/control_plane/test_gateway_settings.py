@@ -170,7 +170,7 @@ def test_the_default_asks_for_nothing_that_is_not_there() -> None:
 
 
 def test_every_setting_that_does_nothing_yet_is_told() -> None:
-    built = {"collect_logs"}
+    built = {"authentication", "collect_logs", "retry_max_attempts", "retry_delay", "retry_backoff"}
     everything = read_settings(
         {
             "cache_invalidate_on_update": True,

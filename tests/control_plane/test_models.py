@@ -41,6 +41,9 @@ class Here:
     def reachable(self) -> tuple[str, ...]:
         return self.providers
 
+    def embedding(self) -> tuple[str, ...]:
+        return ()
+
     def hosted(self) -> tuple[ModelCard, ...]:
         return self.models
 

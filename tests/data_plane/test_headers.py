@@ -94,6 +94,28 @@ def test_timeouts(text: str) -> None:
     assert options(request_timeout=text).request_timeout_seconds == TIMEOUTS[text]
 
 
+ATTEMPTS = {"1": 1, " 5 ": 5, "6": 5, "99": 5, "0": None, "-1": None, "2.5": None, "many": None, "": None}
+
+
+@pytest.mark.parametrize("text", ATTEMPTS)
+def test_attempts(text: str) -> None:
+    assert options(max_attempts=text).max_attempts == ATTEMPTS[text]
+
+
+DELAYS = {"0": 0.0, "1": 0.001, "60000": 60.0, "60001": 60.0, "-1": None, "1s": None, "": None}
+
+
+@pytest.mark.parametrize("text", DELAYS)
+def test_delays_between_them(text: str) -> None:
+    assert options(retry_delay=text).retry_delay_seconds == DELAYS[text]
+
+
+@pytest.mark.parametrize("text", ["constant", "linear", "exponential", " Linear ", "", "never", "1"])
+def test_backoffs(text: str) -> None:
+    known = ("constant", "linear", "exponential")
+    assert options(backoff=text).backoff == (text.strip().lower() if text.strip().lower() in known else None)
+
+
 EVENTS = {
     "a": "a",
     "~!{}": "~!{}",

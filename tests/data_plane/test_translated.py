@@ -498,8 +498,7 @@ async def test_nothing_lost_is_nothing_told(pairs: list[Pair]) -> None:
 
 REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     (CHAT, MESSAGES, {"n": 2}, "n"),
-    (RESPONSES, MESSAGES, {"previous_response_id": "resp_1"}, "previous_response_id"),
-    (RESPONSES, CHAT, {"store": True}, "store"),
+    (RESPONSES, MESSAGES, {"prompt": {"id": "pmpt_1"}}, "prompt"),
     (
         MESSAGES,
         CHAT,

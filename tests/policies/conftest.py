@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from isthmus.core.account import WORKERS_AI_READ, Account, Token, digest
-from isthmus.core.call import Call
+from isthmus.core.call import Address, Call
 from isthmus.core.gateway import DEFAULT_SETTINGS, Gateway
 from isthmus.core.ids import uuid7
 from isthmus.core.reply import Reply
@@ -85,7 +85,9 @@ class Made:
         """`headers` with underscores for hyphens."""
         named = {name.replace("_", "-").encode(): value.encode("latin-1") for name, value in headers.items()}
         full_path = f"/client/v4/accounts/{account_id}/ai/{path}"
-        return Call(uuid7(), POST[path], account_id, full_path, named, snapshot or a_snapshot())
+        call = Call(uuid7(), POST[path], account_id, full_path, named, snapshot or a_snapshot())
+        call.address = Address(account_id, POST[path])
+        return call
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def installed() -> Path:
         pytest.skip("Node.js and npm are not here")
     lock, done = JS / "package-lock.json", JS / "node_modules" / ".package-lock.json"
     if not done.is_file() or done.stat().st_mtime < lock.stat().st_mtime:
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+        command = ["npm", "ci", "--omit=optional", "--no-audit", "--no-fund", "--loglevel=error"]
         subprocess.run(command, cwd=JS, check=True, capture_output=True, timeout=INSTALL_SECONDS)
     return JS
 

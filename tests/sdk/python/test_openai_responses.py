@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from sdk.targets import LOCAL, each_model, logged
+from sdk.targets import LOCAL, each_model, each_provided, logged
 
 CAPITAL = "What is the capital of France? Answer in one sentence. echo: It is Paris."
 WEATHER: Any = {
@@ -72,16 +72,18 @@ async def test_async(async_openai: openai.AsyncOpenAI, model: str, stream: bool)
     assert "Paris" in answer.output_text
 
 
-def test_a_stored_answer_goes_on(openai_client: openai.OpenAI) -> None:
-    """At OpenAI, which keeps it; no other target can."""
+@each_provided
+def test_a_stored_answer_goes_on(openai_client: openai.OpenAI, model: str) -> None:
+    """It is kept here: any model can go on from it."""
     first = openai_client.responses.create(model="openai/gpt-5.5", input=ASKED, tools=[WEATHER])
     (call,) = [item for item in first.output if item.type == "function_call"]
     output: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "18 degrees"}
     given: Any = {"input": [output], "tools": [WEATHER], "previous_response_id": first.id}
-    after = openai_client.responses.create(model="openai/gpt-5.5", **given)
-    assert "18 degrees" in after.output_text
-    with pytest.raises(openai.BadRequestError, match="previous_response_id"):
-        openai_client.responses.create(model="anthropic/claude-haiku-4.5", **given)
+    after = openai_client.responses.create(model=model, **given)
+    assert "18 degrees" in after.output_text and after.previous_response_id == first.id
+    openai_client.responses.delete(first.id)
+    with pytest.raises(openai.NotFoundError, match=r"previous_response_id|not found"):
+        openai_client.responses.create(model=model, **given)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
