@@ -5,13 +5,16 @@ PINNED := --generate-hashes --no-header --no-annotate --python-version 3.11
 OLDER := openai-1 openai-2 anthropic-0 anthropic-1
 PIP := $(BIN)/pip --disable-pip-version-check --quiet --no-input install
 
-.PHONY: run test check fmt style types bench serve fidelity lock clean
+.PHONY: run test test-agents check fmt style types bench serve fidelity lock clean
 
 run: .venv/.run weights ## a running gateway with a real model's answer
 	$(BIN)/isthmus serve --welcome
 
 test: .venv/.dev $(OLDER:%=.venv/older/%/.done) weights ## every test
 	PYTHONHASHSEED=0 $(BIN)/python -m pytest
+
+test-agents: .venv/.dev .venv/agents/.done tests/agents/node_modules/.package-lock.json ## coding agents, see docs/agents.md
+	TEST_AGENTS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest tests/agents
 
 check: style types test ## what CI runs
 
@@ -46,6 +49,7 @@ lock: ## pins every dependency anew (needs uv)
 	echo 'openai>=2,<3' | uv pip compile -q - $(PINNED) -o requirements/older-openai-2.txt
 	echo 'anthropic<1' | uv pip compile -q - $(PINNED) -o requirements/older-anthropic-0.txt
 	echo 'anthropic>=1,<2' | uv pip compile -q - $(PINNED) -o requirements/older-anthropic-1.txt
+	echo 'aider-chat==0.86.2' | uv pip compile -q - $(PINNED) -o tests/agents/aider.txt
 
 clean:
 	rm -rf .venv isthmus-data .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -55,7 +59,7 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/.run: requirements/local.txt pyproject.toml | .venv/bin/python
-	@echo "· installing the gateway and the local model's runtime (about 45 MB)"
+	@echo "· installing the gateway and the local models' runtimes (about 150 MB)"
 	$(PIP) --require-hashes --no-deps -r requirements/local.txt
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
@@ -67,6 +71,18 @@ clean:
 	@touch $@
 
 .PRECIOUS: .venv/older/%/.done
+
+.venv/agents/.done: tests/agents/aider.txt
+	@echo "· installing aider for the tests (about 550 MB)"
+	@rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip --disable-pip-version-check --quiet --no-input install --require-hashes --no-deps -r $<
+	@touch $@
+
+tests/agents/node_modules/.package-lock.json: tests/agents/package-lock.json
+	@echo "· installing Claude Code, Codex, opencode and gemini-cli for the tests (about 1.1 GB)"
+	cd tests/agents && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 .venv/.dev: requirements/dev.txt .venv/.run
 	@echo "· installing what the tests need (about 150 MB)"
