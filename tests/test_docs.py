@@ -628,7 +628,9 @@ def test_the_readmes_calls_are_served() -> None:
 
 
 def test_the_readmes_calls_by_the_gateway_host_are_served() -> None:
-    typed = re.findall(r"curl \$GATEWAY(\S*) .*?-d '(.*?)'$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    typed = re.findall(
+        r"curl \$GATEWAY(\S*) .*?-d '(.*?)'$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
     answered = []
     for path, body in typed:
         address = find_older(f"{GATEWAY_HOST}account/default{path}")

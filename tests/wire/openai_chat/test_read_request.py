@@ -360,6 +360,28 @@ def test_media_of_every_kind() -> None:
     )
 
 
+def test_a_mark_on_a_message_is_its_last_parts() -> None:
+    mark = {"type": "ephemeral"}
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {"role": "system", "content": "s", "cache_control": mark},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}],
+            "cache_control": mark,
+        },
+        {"role": "assistant", "content": "x", "tool_calls": [call], "cache_control": {**mark, "ttl": "1h"}},
+        {"role": "tool", "tool_call_id": "c", "content": "r", "cache_control": mark},
+    ]
+    system, user, assistant, tool = OPENAI_CHAT.read_request(
+        Body(msgspec.json.encode({"model": "m", "messages": messages}))
+    ).messages
+    assert system.parts == (Text(text="s", cache=CacheMark()),)
+    assert user.parts == (Text(text="a"), Text(text="b", cache=CacheMark()))
+    assert assistant.parts[0] == Text(text="x") and assistant.parts[1].cache == CacheMark(ttl="1h")  # type: ignore[union-attr]
+    assert tool.parts[0].cache == CacheMark()  # type: ignore[union-attr]
+
+
 def test_cache_marks_as_other_servers_take_them() -> None:
     marked = {"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}
     assert parts_of(marked, {**marked, "cache_control": {"type": "ephemeral", "ttl": "1h"}}) == (

@@ -77,7 +77,8 @@ class MadeCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class RequestMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`annotations` comes back from callers who send an answer's message again; it says nothing to a model.
-    `reasoning_details` is OpenRouter's: see `messages.thinking`."""
+    `reasoning_details` is OpenRouter's: see `messages.thinking`. `cache_control` marks the message's last part: callers
+    who know OpenRouter's or LiteLLM's servers put it here too."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | tuple[ContentPart, ...] | None = None
@@ -91,6 +92,7 @@ class RequestMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     function_call: CalledFunction | None = None
     audio: Any = None
     annotations: Any = None
+    cache_control: CacheControl | None = None
 
 
 class Function(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

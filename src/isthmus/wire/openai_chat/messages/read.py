@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from isthmus.core.chat.fidelity import Receipt
 from isthmus.core.chat.request import (
     Audio,
@@ -57,6 +59,11 @@ class _Reading:
         self._functions: list[tuple[str, str]] = []
 
     def read(self, message: schema.RequestMessage, at: str) -> Message:
+        said = self._read(message, at)
+        mark = read_mark(message.cache_control)
+        return said if mark is None else _marked(said, mark)
+
+    def _read(self, message: schema.RequestMessage, at: str) -> Message:
         if message.audio is not None:
             self._receipt.lost("messages.audio", "sounds that were said before live at OpenAI")
         if message.role == "tool":
@@ -121,6 +128,16 @@ def google_signature(extra: Any) -> Opaque | None:
     google = extra.get("google") if isinstance(extra, dict) else None
     signature = google.get("thought_signature") if isinstance(google, dict) else None
     return Opaque(origin="google", data=signature) if isinstance(signature, str) and signature else None
+
+
+def _marked(message: Message, mark: CacheMark) -> Message:
+    """The prompt may be kept up to the end of this message: its last part bears the mark, if not one of its own."""
+    for index, part in reversed(list(enumerate(message.parts))):
+        if isinstance(part, Text | Image | Document | Audio | Video | ToolCall | ToolResult):
+            marked = msgspec.structs.replace(part, cache=part.cache or mark)
+            parts = (*message.parts[:index], marked, *message.parts[index + 1 :])
+            return msgspec.structs.replace(message, parts=parts)
+    return message
 
 
 def _result_parts(message: schema.RequestMessage, at: str) -> tuple[Text | Image | Document, ...]:
