@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from isthmus.core.account import Token
 from isthmus.core.state import Context, Conversation, ItemQuery, Reach, StoredItem, StoredResponse
 from isthmus.storage.encryption import KEY_FILE, AesGcm, BodyUnreadable, Encryption, Plain, encryption_of
 from isthmus.storage.open import StorageLimits, open_storage
@@ -82,6 +83,51 @@ async def test_of_another_account_or_expired_or_unknown_it_is_not_there(states: 
         assert await states.responses.remove(reach, response_id, now) is False
         assert await states.responses.find_items(reach, ["msg_1"] if now > NOW or reach is B else [], now) == {}
     assert await states.responses.get(A, "resp_1", NOW) is not None
+
+
+def bound(**bounds: Any) -> Reach:
+    values: dict[str, Any] = {"id": "t", "account_id": "a", "name": "", "digest": "", "permissions": ()}
+    return Reach(account_id="a", token=Token(**values, created_at=NOW, **bounds))
+
+
+@pytest.mark.parametrize(
+    ("reach", "seen"),
+    [
+        (bound(), True),
+        (bound(gateways=("other", "default")), True),
+        (bound(gateways=("other",)), False),
+        (bound(gateways=()), False),
+        (bound(models=("OpenAI/*",)), True),
+        (bound(models=("gpt-5.5",)), True),
+        (bound(models=("anthropic/*",)), False),
+        (bound(gateways=("default",), models=("anthropic/*",)), False),
+        (bound(gateways=("other",), models=("openai/*",)), False),
+    ],
+)
+async def test_beyond_a_callers_reach_it_is_not_there(states: SqlStates, reach: Reach, seen: bool) -> None:
+    await chain(states, 2)
+    conversation = Conversation(account_id="a", id="conv_1", gateway_id="default", created_at=NOW, expires_at=NOW + 9)
+    await states.conversations.add(conversation, turn(3))
+    at_hand = reach.sees("default")  # a conversation is no model's
+    assert (await states.responses.get(reach, "resp_1", NOW) is not None) == seen
+    assert (await states.responses.context(reach, "resp_2", NOW) is not None) == seen
+    assert (await states.conversations.get(reach, "conv_1", NOW) is not None) == at_hand
+    assert (await states.conversations.context(reach, "conv_1", NOW) is not None) == at_hand
+    found = await states.responses.find_items(reach, ["msg_1", "msg_3"], NOW)
+    assert list(found) == ["msg_1"] * seen + ["msg_3"] * at_hand
+    assert await states.conversations.remove(reach, "conv_1", NOW) == at_hand
+    assert await states.responses.remove(reach, "resp_1", NOW) == seen
+    assert (await states.responses.get(A, "resp_1", NOW) is None) == seen
+
+
+@pytest.mark.parametrize("change", [{"gateway_id": "other"}, {"models": ("anthropic/x",)}])
+async def test_a_chain_with_a_link_beyond_reach_is_not_there(states: SqlStates, change: dict[str, Any]) -> None:
+    reach = bound(gateways=("default",), models=("openai/*",))
+    await states.responses.put(response(1, **change), turn(1))
+    await states.responses.put(response(2, previous_id="resp_1"), turn(2))
+    assert await states.responses.get(reach, "resp_2", NOW) is not None
+    assert await states.responses.context(reach, "resp_2", NOW) is None
+    assert len(ids(await states.responses.context(A, "resp_2", NOW))) == 4
 
 
 async def test_a_context_is_the_whole_chain_oldest_first(states: SqlStates) -> None:

@@ -111,7 +111,7 @@ async def test_of_another_gateway_it_is_as_what_never_was(stateful: Stateful, cl
         read = await tried(client, [request for request in requests if request[0] == "GET"])
         assert {status for status, _ in read} == {200}
         said_after = [{"type": "item_reference", "id": item_id}]
-        await said(client, model=ANTHROPIC, input=said_after, conversation=conversation["id"])
+        await said(client, model=ANTHROPIC, input=said_after, conversation=conversation["id"], store=False)
         assert "Ada" in str(stateful.sent()) and "one fish" in str(stateful.sent())
     assert (await mine.delete(f"responses/{first['id']}")).status_code == 200
     assert (await mine.delete(f"conversations/{conversation['id']}")).status_code == 200
