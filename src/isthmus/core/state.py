@@ -39,8 +39,7 @@ class StoredItem(msgspec.Struct, frozen=True, kw_only=True):
 class StoredResponse(msgspec.Struct, frozen=True, kw_only=True):
     """`body` is the response object as the caller saw it, JSON. `gateway_id`: through which its call came. `models`:
     the names of its model, by each of which a token may be let to call it. `previous_id`: the response that it goes on
-    from.
-    `conversation_at`: how many positions of the conversation stood before it. Times in epoch seconds."""
+    from. `conversation_at`: how many positions of the conversation stood before it. Times in epoch seconds."""
 
     account_id: str
     id: str

@@ -1,5 +1,5 @@
-"""What a token that is bound to gateways or models sees of its account's state: what it could have made, and of all else
-no more than of what never was."""
+"""What a token that is bound to gateways or models sees of its account's state: what it could have made, and of all
+else no more than of what never was."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def client_of(stateful: Stateful, tmp_path: Path) -> AsyncIterator[Client]
 
     async def make(**bounds: Any) -> httpx.AsyncClient:
         secret = f"token-of-a-caller-{len(clients)}"
-        values = {"id": secret, "name": secret, "digest": digest(secret), "created_at": 1.0}
+        values: dict[str, Any] = {"id": secret, "name": secret, "digest": digest(secret), "created_at": 1.0}
         storage = await open_configs(f"sqlite:///{tmp_path}/data/isthmus.db")
         await storage.configs.add_token(
             Token(account_id=running.account_id, permissions=(AI_GATEWAY_RUN,), **values, **bounds)
