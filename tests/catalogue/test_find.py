@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.catalogue.catalogue import Catalogue, load
+from isthmus.catalogue.facts import read_facts
 from isthmus.catalogue.names import PRICED_AS, folded
+from isthmus.catalogue.priced import read_snapshot
 
 CATALOGUE = load()
 MAJOR = (
@@ -145,7 +147,7 @@ def test_search() -> None:
 
 
 def test_each_provider_is_read_when_it_is_first_asked_for() -> None:
-    fresh: Catalogue = load()
+    fresh = Catalogue(read_snapshot(), read_facts())
     assert fresh._shelf.cache_info().currsize == 0
     fresh.find("openai", "gpt-5.5")
     assert fresh._shelf.cache_info().currsize == 1
