@@ -3,6 +3,7 @@ key of their own; and what the installation's key opens."""
 
 from __future__ import annotations
 
+import itertools
 import logging
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,10 @@ def code(answer: httpx.Response) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("gateway_id", ["default", "open"])
-@pytest.mark.parametrize("token", ["ours", "wrong", "none", "as key"])
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize(
+    ("token", "own"),
+    [*itertools.product(("ours", "wrong", "none"), (False, True)), ("as key", False)],  # there is one such header
+)
 async def test_who_may_call_with_what(
     native: Gateway, upstream: Upstream, gateway_id: str, token: str, own: bool
 ) -> None:
@@ -53,8 +56,6 @@ async def test_who_may_call_with_what(
         headers["cf-aig-authorization"] = f"Bearer {secret if token == 'ours' else 'nobody-knows-it'}"
     if token == "as key":
         headers["authorization"] = f"Bearer {secret}"
-        if own:
-            pytest.skip("there is one such header")
     elif own:
         headers["authorization"] = f"Bearer {OWN}"
     answer = await ask(native, headers, gateway_id)
