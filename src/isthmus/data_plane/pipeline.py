@@ -74,12 +74,13 @@ def pipeline(parts: Parts) -> Mapping[str, Handler]:
         "platform": compose((here,), _route(parts, platform_target)),
     }
     restored = restore(parts.keeper, parts.backgrounds)  # what was said before is in the body from here on
+    responses = compose((*api, read, restored), _route(parts, _named))
     return {
-        "resume": compose((authenticate(parts.clock, parts.refresh),), resume(parts.runs)),  # its call has the row
+        "resume": compose(api[:1], resume(parts.runs)),  # its call has the row
         "chat": compose((*api, read), _route(parts, _named)),
-        "responses": compose((*api, read, restored), _route(parts, _named)),
-        "compact": compose((*api, read, restored), _route(parts, _named)),
-        "state": compose((api[0],), state_resources(parts.keeper, parts.backgrounds)),  # no row: no model is asked
+        "responses": responses,
+        "compact": responses,
+        "state": compose(api[:1], state_resources(parts.keeper, parts.backgrounds)),  # no row: no model is asked
         "not_compat": compose(gateway_host, not_compat),
         "native": compose(gateway_host, parts.native),
         "universal": compose(gateway_host, Universal(parts.native, own, parts.clock)),

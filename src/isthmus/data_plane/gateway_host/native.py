@@ -105,10 +105,10 @@ class Native:
         used for), `TimedOut`, `Unavailable` (nothing reached; the installation's key refused, as 503).
 
         Sets what the row wants: `call.target`, `own_key`, `dialect`, `model`, `stream`, `body`, `sent`, `request_size`,
-        for this request alone, so that the next step's overwrites it. `provider` "workers-ai" and "compat" are not
-        providers here: they are this gateway's own, and answered by its own handlers (`routes.find_older` finds them).
+        for this request alone: whoever tries again clears the call before (`universal`). `provider` "workers-ai" and
+        "compat" are not providers here: they are this gateway's own, and answered by its own handlers
+        (`routes.find_older` finds them).
         """
-        _forget(call)
         asked = _asked(request)
         lines = to_provider(request.lines, call.snapshot)
         query = query_to_provider(request.query, call.snapshot)
@@ -203,13 +203,6 @@ def _asked(request: NativeRequest) -> NativeAsked:
         rest=request.rest,
         target_url=None if target_url is None else target_url.decode("latin-1"),
     )
-
-
-def _forget(call: Call) -> None:
-    """A step of the universal endpoint may have gone before."""
-    call.dialect = call.body = call.chat = call.usage = call.finish_reason = None
-    call.error = call.end = call.first_byte_at = None
-    call.model, call.stream, call.status = "", False, 0
 
 
 def _call_it(call: Call, request_type: str) -> None:
