@@ -5,13 +5,28 @@ PINNED := --generate-hashes --no-header --no-annotate --python-version 3.11
 OLDER := openai-1 openai-2 anthropic-0 anthropic-1
 PIP := $(BIN)/pip --disable-pip-version-check --quiet --no-input install
 
-.PHONY: run test test-agents check fmt style types bench serve fidelity lock clean
+.PHONY: run test test-callers test-code test-alone test-agents check fmt style types bench serve fidelity lock clean
 
 run: .venv/.run weights ## a running gateway with a real model's answer
 	$(BIN)/isthmus serve --welcome
 
+# Two lanes side by side, each takes about one core; then, alone, all else: tests that look at seconds and bytes.
+CALLERS := tests/sdk
+CODE := $(addprefix tests/,wire conformity simulator fidelity providers catalogue routing core)
+PYTEST := PYTHONHASHSEED=0 $(BIN)/python -m pytest
+
 test: .venv/.dev $(OLDER:%=.venv/older/%/.done) weights ## every test
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory -k -j2 test-callers test-code; lanes=$$?; \
+	$(MAKE) --no-print-directory test-alone; exit $$((lanes + $$?))
+
+test-callers:
+	$(PYTEST) $(CALLERS)
+
+test-code: # told at its end, not in between the other lane's lines
+	@$(PYTEST) $(CODE) > .venv/test-code.txt 2>&1; failed=$$?; cat .venv/test-code.txt; exit $$failed
+
+test-alone:
+	$(PYTEST) $(addprefix --ignore=,$(CALLERS) $(CODE))
 
 test-agents: .venv/.dev .venv/agents/.done tests/agents/node_modules/.package-lock.json ## coding agents, see docs/agents.md
 	TEST_AGENTS=1 PYTHONHASHSEED=0 $(BIN)/python -m pytest tests/agents

@@ -82,7 +82,7 @@ async def call(client: httpx.AsyncClient, received: list[str], number: int) -> N
 
 async def load(url: str, received: list[str]) -> None:
     async def caller(number: int) -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=10, verify=False) as client:  # no authorities: 0.1 s
             try:
                 while True:
                     await call(client, received, number)

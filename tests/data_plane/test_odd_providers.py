@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from data_plane.callers import (
     providers,
     refusal,
 )
-from data_plane.odd_provider import LAST_CHUNK, OddProvider, chunk, held, http, said, stream_head
+from data_plane.odd_provider import LAST_CHUNK, Asked, OddProvider, chunk, held, http, said, stream_head
 from isthmus.core.attempt import Target
 from isthmus.core.call import Call
 from isthmus.core.chat.request import Chat
@@ -99,6 +99,19 @@ class Odd:
         async with asyncio.timeout(SOON_SECONDS):
             await self.provider.requests[-1].left.wait()
 
+    async def at_once(
+        self, cells: list[tuple[str, str]], cell: Callable[[str, str], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Side by side, where each waits for the gateway to lose its patience; then no connection is left."""
+        asked = len(self.provider.requests)
+        async with asyncio.TaskGroup() as tasks:
+            for caller, dialect in cells:
+                tasks.create_task(cell(caller, dialect))
+        async with asyncio.timeout(SOON_SECONDS):
+            for request in self.provider.requests[asked:]:
+                await request.left.wait()
+        assert len(self.provider.requests) == asked + len(cells)
+
 
 @pytest.fixture
 async def odd(start_gateway: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Odd]:
@@ -113,6 +126,27 @@ async def odd(start_gateway: Any, tmp_path: Path, caplog: pytest.LogCaptureFixtu
 def streamed(dialect: str, *events: bytes, ended: bool = True) -> bytes:
     head = stream_head(spoken.content_type(dialect, True))
     return head + b"".join(map(chunk, events)) + (LAST_CHUNK if ended else b"")
+
+
+# How the path ends at which a provider of each dialect is asked for a stream.
+ASKED_AT = {
+    CHAT: "/chat/completions",
+    RESPONSES: "/responses",
+    MESSAGES: "/messages",
+    GEMINI: ":streamGenerateContent",
+    BEDROCK: "/converse-stream",
+    COHERE: "/chat",
+}
+
+
+def held_each(events: Callable[[str], list[bytes]]) -> Any:
+    """A stream that does not end, of the events for the dialect that was asked for."""
+
+    def answer(asked: Asked) -> AsyncIterator[bytes]:
+        dialect = next(dialect for dialect, path in ASKED_AT.items() if asked.path.endswith(path))
+        return held(streamed(dialect, *events(dialect), ended=False))(asked)
+
+    return answer
 
 
 # An event that cannot be read takes with it what came in the same bytes: then the caller may have nothing yet.
@@ -205,15 +239,18 @@ async def test_an_error_as_the_first_event(odd: Odd) -> None:
 
 
 async def test_an_error_in_the_middle(odd: Odd) -> None:
-    for caller, dialect in CELLS:
-        events = [*spoken.begin(dialect), spoken.text_event(dialect, "Hello"), spoken.error_event(dialect)]
-        odd.provider.answer = held(streamed(dialect, *events, ended=False))  # it need not hang up after that
+    def events(dialect: str) -> list[bytes]:
+        return [*spoken.begin(dialect), spoken.text_event(dialect, "Hello"), spoken.error_event(dialect)]
+
+    async def cell(caller: str, dialect: str) -> None:
         answer, row = await odd.ask(caller, dialect, True)
         assert answer.status_code == 200, (caller, dialect, answer.text)
         assert in_band(caller, answer.text) == spoken.SAID, (caller, dialect)
         assert "Hello" in answer.text
         assert (row["status_code"], row["success"], row["end"]) == (200, False, "interrupted"), (caller, dialect)
-        await odd.left()
+
+    odd.provider.answer = held_each(events)  # it need not hang up after that
+    await odd.at_once(CELLS, cell)
 
 
 async def test_half_an_event(odd: Odd) -> None:
@@ -339,25 +376,25 @@ async def test_a_stream_in_the_place_of_a_whole_answer(odd: Odd) -> None:
 
 
 async def test_a_provider_that_stays_after_its_last_event(odd: Odd) -> None:
-    for caller, dialect in CELLS:
-        if dialect == GEMINI:
-            continue  # it has no last event: such a stream ends with its connection
-        odd.provider.answer = held(streamed(dialect, *spoken.stream(dialect, "Hello"), ended=False))
+    async def cell(caller: str, dialect: str) -> None:
         answer, row = await odd.ask(caller, dialect, True)
-        assert answer.status_code == 200 and "Hello" in answer.text
+        assert answer.status_code == 200 and "Hello" in answer.text, (caller, dialect, answer.text)
         assert complete(caller, answer.text), (caller, dialect, answer.text)
         assert (row["success"], row["end"]) == (True, "completed"), (caller, dialect)
-        await odd.left()
+
+    odd.provider.answer = held_each(lambda dialect: spoken.stream(dialect, "Hello"))
+    # Gemini has no last event: such a stream ends with its connection.
+    await odd.at_once([each for each in CELLS if each[1] != GEMINI], cell)
 
 
 async def test_silence_in_the_middle(odd: Odd) -> None:
-    for caller, dialect in CELLS:
-        events = [*spoken.begin(dialect), spoken.text_event(dialect, "Hello")]
-        odd.provider.answer = held(streamed(dialect, *events, ended=False))
+    async def cell(caller: str, dialect: str) -> None:
         answer, row = await odd.ask(caller, dialect, True)
-        assert "silent for 0.5 seconds" in in_band(caller, answer.text)
-        assert (row["success"], row["end"]) == (False, "interrupted")
-        await odd.left()
+        assert "silent for 0.5 seconds" in in_band(caller, answer.text), (caller, dialect, answer.text)
+        assert (row["success"], row["end"]) == (False, "interrupted"), (caller, dialect)
+
+    odd.provider.answer = held_each(lambda dialect: [*spoken.begin(dialect), spoken.text_event(dialect, "Hello")])
+    await odd.at_once(CELLS, cell)
 
 
 HUGE = {

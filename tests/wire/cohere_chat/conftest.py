@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from isthmus.simulator.routes import respond
 CASES = sorted((Path(__file__).parent.parent / "cases" / "cohere_chat").iterdir())
 
 Validate = Callable[[str, Any], None]
+fields_of = cache(msgspec.structs.fields)  # it compiles the annotations each time
 
 
 def discriminated(schema: Any) -> Any:
@@ -99,7 +101,7 @@ def plain() -> Callable[[Iterable[Event]], list[dict[str, Any]]]:
             values["citation"] = {name: value for name, value in values["citation"].items() if value is not None}
         said = {
             field.name: values[field.name]
-            for field in msgspec.structs.fields(event)
+            for field in fields_of(type(event))
             if field.required or getattr(event, field.name) != field.default
         }
         return {"type": type(event).__name__, **said}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ CASES = sorted((Path(__file__).parent.parent / "cases" / "gemini").iterdir())
 _MADE_UP = re.compile(r"(call_|srvtool_)?[0-9a-f]{24}")
 
 Validate = Callable[[str, Any], None]
+fields_of = cache(msgspec.structs.fields)  # it compiles the annotations each time
 
 
 def as_json_schema(schema: Any, known: dict[str, Any]) -> Any:
@@ -77,7 +79,7 @@ def plain() -> Callable[[Iterable[Event]], list[dict[str, Any]]]:
             values["usage"] = {name: value for name, value in values["usage"].items() if value}
         said = {
             field.name: values[field.name]
-            for field in msgspec.structs.fields(event)
+            for field in fields_of(type(event))
             if field.required or getattr(event, field.name) != field.default
         }
         return {"type": type(event).__name__, **said}

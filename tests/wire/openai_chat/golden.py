@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from isthmus.wire.protocol import Dialect
 
 CASES = Path(__file__).parent.parent / "cases"
 MADE_UP = re.compile(r"(call_)?[0-9a-f]{24}")
+fields_of = cache(msgspec.structs.fields)  # it compiles the annotations each time
 
 
 def cases(dialect: str) -> list[Path]:
@@ -36,7 +38,7 @@ def plain(value: Any) -> Any:
         return {"type": "Failed", "status": value.error.status, "message": value.error.message}
     if isinstance(value, msgspec.Struct):
         found: dict[str, Any] = {"type": type(value).__name__} if isinstance(value, Event) else {}
-        for field in msgspec.structs.fields(value):
+        for field in fields_of(type(value)):
             inner = getattr(value, field.name)
             if field.required or inner != field.default:
                 found[field.name] = plain(inner)
