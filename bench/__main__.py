@@ -19,11 +19,12 @@ from bench.measure import FULL, QUICK, Plan, Startup, measure_rows, measure_star
 from bench.profiling import profile_row
 from bench.report import render, write_into
 from bench.rows import ISTHMUS_ROWS, Row, isthmus_rows, peer_rows, plain_rows
+from bench.stages import measure_stages
 from bench.systems.peers import installed_peers, start_peer
 from bench.systems.server import BenchError, Server
 from bench.systems.stack import isthmus_launch, require_tools, start_nginx, start_upstream
 
-_LIMIT_SECONDS = 420
+_LIMIT_SECONDS = 540
 _QUICK_LIMIT_SECONDS = 60
 
 
@@ -77,6 +78,8 @@ class _Bench:
             process_tree.machine_busy_seconds(),
             time.monotonic(),
         )
+        _tell("stages")
+        stages = measure_stages(plan.stage_rounds)
         startup = self._measure_startup(plan)
         nginx = self._keep(start_nginx(self._home, self.upstream.port))
         rows = plain_rows("nginx", nginx) + plain_rows("direct", self.upstream)
@@ -95,6 +98,7 @@ class _Bench:
         return Findings(
             results=results,
             memory=memory,
+            stages=stages,
             startup=startup,
             notes=self._notes,
             others_share=max(others, 0.0) / capacity,

@@ -22,6 +22,8 @@ TEXT = (
 )
 # 61 pieces: with the role, the finish and the usage they make 64 events.
 PIECES = tuple((" " if number else "") + word for number, word in enumerate(TEXT.split(" ")))
+NUMBER = "0" * 16
+"""Stands in every question, so that one can be made another by putting another number, as long, in its place."""
 
 _SYSTEM = (
     "You are a careful assistant for students of geography. Answer in plain words and whole sentences, give "
@@ -34,7 +36,8 @@ _TURNS = (
     (
         "user",
         "Thank you, that helps. And what is an isthmus, then? Is it simply the same thing the other way round? "
-        "Please say what it is, which ones are the best known, and whether anybody has cut a canal through.",
+        "Please say what it is, which ones are the best known, and whether anybody has cut a canal through. "
+        f"This is question {NUMBER}.",
     ),
 )
 _CREATED = 1_760_000_000
@@ -71,12 +74,18 @@ def messages_request(model: str, *, stream: bool) -> bytes:
 def write_answers(directory: Path) -> None:
     """The four files that the upstream serves."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "chat.json").write_bytes(msgspec.json.encode(_chat_whole()))
+    (directory / "chat.json").write_bytes(b"".join(chat_pieces(stream=False)))
     (directory / "messages.json").write_bytes(msgspec.json.encode(_messages_whole()))
-    chat = b"".join(b"data: %b\n\n" % msgspec.json.encode(event) for event in _chat_events())
-    (directory / "chat.sse").write_bytes(chat + b"data: [DONE]\n\n")
+    (directory / "chat.sse").write_bytes(b"".join(chat_pieces(stream=True)))
     messages = (b"event: %b\ndata: %b\n\n" % (e["type"].encode(), msgspec.json.encode(e)) for e in _messages_events())
     (directory / "messages.sse").write_bytes(b"".join(messages))
+
+
+def chat_pieces(*, stream: bool) -> list[bytes]:
+    """The chat completion, event by event."""
+    if not stream:
+        return [msgspec.json.encode(_chat_whole())]
+    return [*(b"data: %b\n\n" % msgspec.json.encode(event) for event in _chat_events()), b"data: [DONE]\n\n"]
 
 
 def _chat_usage() -> dict[str, Any]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from bench.measure import Figure, Result, Startup, Turn
-from bench.rows import ISTHMUS_ROWS, Row
+from bench.rows import ISTHMUS_ROWS, Kind, Row
+from bench.stages import LIMITS, StageCost, Work
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
     results: Sequence[Result]
     memory: Sequence[Memory]
+    stages: Sequence[StageCost]
     startup: Startup | None
     notes: Sequence[str]
     others_share: float
@@ -34,6 +36,9 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     def sound(self, name: str) -> Result | None:
         """A row by its name, unless it has faults."""
         return next((result for result in self.results if result.row.name == name and not result.faults), None)
+
+    def stage_us(self, work: Work, kind: Kind) -> float | None:
+        return next((cost.us for cost in self.stages if (cost.work, cost.kind) == (work, kind)), None)
 
     def baseline(self, system: str, row: Row) -> Result | None:
         """What `system`, nginx or direct, does with answers of the same kind."""
@@ -95,6 +100,21 @@ def _added_of(key: str, turn_figure: Figure) -> Callable[[Findings], float | Non
     return figure
 
 
+def _beyond_plain(key: str) -> Callable[[Findings], float | None]:
+    """CPU beyond the row that differs in this alone."""
+
+    def figure(findings: Findings) -> float | None:
+        own, plain = (findings.sound(ISTHMUS_ROWS[name]) for name in (key, "json-plain"))
+        mine, theirs = (result.median(cpu_us) if result else None for result in (own, plain))
+        return mine - theirs if mine is not None and theirs is not None else None
+
+    return figure
+
+
+def _stage_of(work: Work) -> Callable[[Findings], float | None]:
+    return lambda findings: findings.stage_us(work, Kind.JSON)
+
+
 def _idle_megabytes(findings: Findings) -> float | None:
     return next((memory.idle_bytes / 1e6 for memory in findings.memory if memory.name == "isthmus"), None)
 
@@ -111,6 +131,15 @@ GOALS = (
     Goal(what="CPU, SSE relayed", unit=_X, must=3, figure=_ratio_of("sse")),
     Goal(what="CPU, SSE translated: messages at openai", unit=_X, must=8, figure=_ratio_of("messages")),
     Goal(what="CPU, SSE translated: chat at anthropic", unit=_X, must=8, figure=_ratio_of("anthropic")),
+    Goal(what="CPU, JSON cached", unit=_X, must=4, figure=_ratio_of("json-cached")),
+    Goal(what="CPU, SSE cached", unit=_X, must=4, figure=_ratio_of("sse-cached")),
+    Goal(what="added by a miss, alone", unit="µs", must=10, figure=_stage_of(Work.MISS)),
+    Goal(what="added by a miss, JSON on the wire", unit="µs", aim=10, figure=_beyond_plain("json-missed")),
+    *(Goal(what=f"added by a {work}, alone", unit="µs", must=5, figure=_stage_of(work)) for work in LIMITS),
+    *(
+        Goal(what=f"added by a limit, {technique}, JSON on the wire", unit="µs", aim=5, figure=_beyond_plain(key))
+        for technique, key in (("fixed", "json-limited-fixed"), ("sliding", "json-limited-sliding"))
+    ),
     Goal(what="added p50, JSON, one connection", unit="ms", must=0.3, aim=0.2, figure=_added_of("json", alone_p50_ms)),
     Goal(what="added p99, JSON, one connection", unit="ms", aim=1, figure=_added_of("json", alone_p99_ms)),
     Goal(what="added to the first word, SSE", unit="ms", aim=0.3, figure=_added_of("sse", first_word_ms)),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import probe, process_tree, wrk
+from bench import probe, process_tree, stages, wrk
 from bench.rows import Kind, Row
 from bench.systems.server import BenchError, Server, clean_environment
 from bench.systems.stack import isthmus_launch, isthmus_program
@@ -32,10 +32,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     warm_seconds: float
     first_words: int
     starts: int
+    stage_rounds: int
 
 
-FULL = Plan(rounds=5, busy_seconds=1.6, alone_seconds=0.9, warm_seconds=0.4, first_words=100, starts=5)
-QUICK = Plan(rounds=1, busy_seconds=0.3, alone_seconds=0.2, warm_seconds=0.0, first_words=10, starts=1)
+FULL = Plan(
+    rounds=5,
+    busy_seconds=1.6,
+    alone_seconds=0.9,
+    warm_seconds=0.4,
+    first_words=100,
+    starts=5,
+    stage_rounds=stages.ROUNDS,
+)
+QUICK = Plan(rounds=1, busy_seconds=0.3, alone_seconds=0.2, warm_seconds=0.0, first_words=10, starts=1, stage_rounds=3)
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +141,7 @@ def _take_turn(row: Row, plan: Plan, directory: Path) -> Turn:
     busy = wrk.run(row, BUSY_CONNECTIONS, plan.busy_seconds * row.stretch, directory)
     cpu_seconds = process_tree.settled_cpu_seconds(row.server.pid) - before
     alone = wrk.run(row, 1, plan.alone_seconds * row.stretch, directory)
+    probe.check_again(row)
     streamed = row.kind is Kind.SSE
     return Turn(
         cpu_us=cpu_seconds / max(busy.requests, 1) * 1e6,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from bench import answers
-from bench.rows import Dialect, Kind, Row
+from bench.rows import CACHE_STATUS, LIMIT, Dialect, Kind, Row
 from bench.systems.server import BenchError
 
 _TIMEOUT_SECONDS = 10
@@ -18,6 +18,7 @@ _READ_BYTES = 65536
 _MOST_ANSWER_BYTES = 1 << 20
 _SHOWN_BYTES = 400
 _FIRST_WORD = answers.FIRST_WORD.encode()
+_NUMBER = answers.NUMBER.encode()
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,13 +39,17 @@ class Caller:
         head += [f"{name}: {value}" for name, value in row.headers.items()]
         head += [f"Content-Length: {len(row.body)}", "", ""]
         self._request = "\r\n".join(head).encode() + row.body
+        self._differs = row.differs
         self._connection = socket.create_connection(("127.0.0.1", row.server.port), _TIMEOUT_SECONDS)
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(self) -> Exchange:
         received, first_word_seconds = b"", 0.0
+        request = self._request
+        if self._differs:
+            request = request.replace(_NUMBER, b"%0*d" % (len(_NUMBER), time.time_ns() // 1000))
         started = time.perf_counter()
-        self._connection.sendall(self._request)
+        self._connection.sendall(request)
         while not _is_whole(received):
             got = self._connection.recv(_READ_BYTES)
             if not got or len(received) > _MOST_ANSWER_BYTES:
@@ -66,12 +71,28 @@ def check(row: Row) -> int:
         answer = caller.ask()
     finally:
         caller.close()
+    _judge(row, answer)
+    return answer.wire_bytes
+
+
+def check_again(row: Row) -> None:
+    """Asks once: whether the answer is still what it was before the load."""
+    caller = Caller(row)
+    try:
+        _judge(row, caller.ask())
+    finally:
+        caller.close()
+
+
+def _judge(row: Row, answer: Exchange) -> None:
     shown = answer.body[:_SHOWN_BYTES].decode(errors="replace")
     if answer.status != 200:
         raise BenchError(f"status {answer.status}: {shown}")
     if _text(row, answer.body) != answers.TEXT:
         raise BenchError(f"the answer does not carry the upstream's text: {shown}")
-    return answer.wire_bytes
+    told = {name: answer.headers[name] for name in (CACHE_STATUS, LIMIT) if name in answer.headers}
+    if told != row.tells:
+        raise BenchError(f"the answer tells {told}, not {row.tells}")
 
 
 def first_word_seconds(row: Row, count: int) -> float:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from bench.goals import GOALS, Findings, Goal, added, alone_p50_ms, alone_p99_ms, cpu_ratio, cpu_us, first_word_ms
 from bench.measure import BUSY_CONNECTIONS, Result
+from bench.rows import Kind
+from bench.stages import Work
 from bench.systems.server import BenchError
 from bench.systems.stack import find_program
 
@@ -34,6 +36,7 @@ def render(findings: Findings) -> str:
     parts = [_describe_machine(findings), _table(_COLUMNS, (_row(findings, r) for r in findings.results))]
     faults = [f"{result.row.name}: {fault}" for result in findings.results for fault in result.faults]
     parts += ["\n".join(f"- {_one_line(note)}" for note in (*faults, *findings.notes))]
+    parts += [_table(("alone, in process", *(f"{kind}: µs" for kind in Kind)), _stage_rows(findings))]
     parts += [_table(("", "idle MB", "after MB"), _memory_rows(findings))]
     if findings.startup:
         times = (findings.startup.first, findings.startup.again, findings.startup.help)
@@ -97,6 +100,11 @@ def _row(findings: Findings, result: Result) -> list[str]:
 def _memory_rows(findings: Findings) -> Iterable[list[str]]:
     for memory in findings.memory:
         yield [memory.name, f"{memory.idle_bytes / 1e6:.1f}", f"{memory.after_bytes / 1e6:.1f}"]
+
+
+def _stage_rows(findings: Findings) -> Iterable[list[str]]:
+    for work in Work:
+        yield [work, *(_shown(findings.stage_us(work, kind), ".1f") for kind in Kind)]
 
 
 def _goal_row(findings: Findings, goal: Goal) -> list[str]:

@@ -31,7 +31,8 @@ _PEER_STRETCH = 4.0  # some answer a few dozen requests a second
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One request asked over and over of one server. `baseline`: a row that others are compared with. `stretch`: it is
-    measured so many times as long."""
+    measured so many times as long. `differs`: each request has another number in its body. `tells`: the headers by
+    which every answer shows what the cache or a limit had to do with it; others of these it has none."""
 
     name: str
     server: Server
@@ -42,7 +43,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     baseline: bool = False
     stretch: float = 1.0
+    differs: bool = False
+    tells: dict[str, str] = {}
 
+
+CACHE_STATUS, LIMIT = "cf-aig-cache-status", "x-ratelimit-limit"
+BEYOND_REACH = 1_000_000_000
+"""A limit, in `systems/isthmus.toml` too."""
 
 _OPENAI_PATH = "/v1/chat/completions"
 _REST = f"/client/v4/accounts/{ACCOUNT_ID}/ai/v1"
@@ -75,6 +82,12 @@ ISTHMUS_ROWS = {
     "sse": "isthmus, SSE relayed",
     "messages": "isthmus, SSE translated: messages at openai",
     "anthropic": "isthmus, SSE translated: chat at anthropic",
+    "json-plain": "isthmus, JSON by a named gateway",
+    "json-missed": "isthmus, JSON missed",
+    "json-limited-fixed": "isthmus, JSON limited, fixed",
+    "json-limited-sliding": "isthmus, JSON limited, sliding",
+    "json-cached": "isthmus, JSON cached",
+    "sse-cached": "isthmus, SSE cached",
 }
 
 
@@ -101,8 +114,29 @@ def isthmus_rows(server: Server) -> dict[str, Row]:
         "sse": stream,
         "messages": change(asked, kind=Kind.SSE, body=answers.messages_request(_OPENAI_CHAT, stream=True)),
         "anthropic": change(stream, body=answers.chat_request(_ANTHROPIC, stream=True)),
+        **_gateway_rows(chat, stream),
     }
     return {key: change(row, name=ISTHMUS_ROWS[key]) for key, row in rows.items()}
+
+
+def _gateway_rows(chat: Row, stream: Row) -> dict[str, Row]:
+    """By gateways that differ in one thing each; `json-plain` is what the others of one body are compared with. The
+    two that are kept ask different questions: one kept answer does for a stream and for none, but costs more."""
+    change = msgspec.structs.replace
+
+    def by(gateway_id: str, row: Row) -> Row:
+        return change(row, headers={**row.headers, "cf-aig-gateway-id": gateway_id})
+
+    hit, limited = {CACHE_STATUS: "HIT"}, {LIMIT: str(BEYOND_REACH)}
+    other = answers.NUMBER.encode(), b"%0*d" % (len(answers.NUMBER), 1)
+    return {
+        "json-plain": by("plain", chat),
+        "json-missed": change(by("cached", chat), differs=True, tells={CACHE_STATUS: "MISS"}),
+        "json-limited-fixed": change(by("limited-fixed", chat), tells=limited),
+        "json-limited-sliding": change(by("limited-sliding", chat), tells=limited),
+        "json-cached": change(by("cached", chat), tells=hit),
+        "sse-cached": change(by("cached", stream), body=stream.body.replace(*other), tells=hit),
+    }
 
 
 def peer_rows(peer: Peer, server: Server) -> list[Row]:

@@ -81,7 +81,6 @@ def test_the_operators_example(folder: Path) -> None:
     assert declared.declared_at == 1_700_000_000
     assert without_effect(declared) == [
         "prices is read but has no effect yet",
-        "gateways.default.cache_ttl is stored but has no effect yet",
     ]
 
 

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -23,10 +23,12 @@ from isthmus import cli
 from isthmus.catalogue.names import _SLUGS
 from isthmus.configuration.declared import ModelDeclared, PriceDeclared, ProviderDeclared
 from isthmus.configuration.read import SECTIONS, check_file
+from isthmus.control_plane.cache.resource import CacheParts
 from isthmus.control_plane.logs.row import shape, shape_with_heads
 from isthmus.control_plane.models.listing import ErrorWriters
 from isthmus.control_plane.routes import ControlPlaneOptions, ModelParts, control_plane
 from isthmus.core.account import PERMISSIONS
+from isthmus.core.caching import use as cache_use
 from isthmus.core.call import Endpoint
 from isthmus.core.chat.event import Event, FinishReason
 from isthmus.core.chat.fidelity import Note
@@ -36,8 +38,12 @@ from isthmus.core.gateway import DEFAULT_SETTINGS, GatewaySettings
 from isthmus.data_plane import pipeline as data_plane_pipeline
 from isthmus.data_plane import routes as data_plane_routes
 from isthmus.data_plane import server as data_plane_server
-from isthmus.data_plane.gateway_host.native import _REQUEST_TYPES, NATIVE
+from isthmus.data_plane.caching.cache import AnswerCache, CacheLimits
+from isthmus.data_plane.caching.semantic.answers import SemanticAnswers
+from isthmus.data_plane.gateway_host.native import _REQUEST_TYPES, NATIVE, Native, NativeLimits
 from isthmus.data_plane.gateway_host.steps import read_steps
+from isthmus.data_plane.options.body import GATEWAY_OPTIONS, UNBUILT_OPTIONS
+from isthmus.data_plane.options.headers import ALIASES, HEADERS, UNBUILT, read_options
 from isthmus.data_plane.outbound.sender import PASSED_ON
 from isthmus.data_plane.routes import (
     GATEWAY_HOST,
@@ -55,6 +61,7 @@ from isthmus.data_plane.routes import (
 from isthmus.data_plane.send import receipt
 from isthmus.errors import GatewayError
 from isthmus.house import known
+from isthmus.policies import limit_rate
 from isthmus.policies.admit import KEY_HEADERS
 from isthmus.providers.built_in import BUILT_IN
 from isthmus.providers.native.reach import recognised
@@ -267,7 +274,8 @@ async def test_management_addresses() -> None:
     nobody: Any = None
     errors = ErrorWriters(openai=DIALECTS["openai_chat"], anthropic=DIALECTS["anthropic_messages"])
     models = ModelParts(reachable=nobody, errors=errors)
-    app: Any = control_plane(nobody, nobody, nobody, ControlPlaneOptions(), models)
+    cache = CacheParts(store=nobody, max_bytes=0, keys_of=nobody)
+    app: Any = control_plane(nobody, nobody, nobody, ControlPlaneOptions(), models, cache)
     wanted = {}
     sent: list[Any] = []
 
@@ -329,6 +337,18 @@ def test_receipts() -> None:
     assert f"`{{{', '.join(Note.__struct_fields__)}}}`" in API
 
 
+def test_notices() -> None:
+    options = read_options({b"cf-aig-cache-ttl": b"5", b"cf-aig-zdr": b"true"})
+    assert f"```text\n{receipt(options.notices).decode()}\n```" in API
+
+
+def test_options_in_bodies() -> None:
+    rows = table(API, "below `options.gateway`", "is", "as the header")
+    assert {ticked(name)[0]: ticked(header)[0].encode() for name, _, header in rows} == GATEWAY_OPTIONS
+    (idle,) = re.findall(r"and the row is that gateway's\. (.*?) beside `gateway`", API, re.DOTALL)
+    assert ticked(idle) == list(UNBUILT_OPTIONS)
+
+
 def test_extras() -> None:
     """With what each brings; the tests' own are too many to name."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -383,14 +403,16 @@ def test_headers() -> None:
     ignored = set(first_column(table(API, "header", "waits for")))
     names = {*asked_headers(), *(name.decode() for name in KEY_HEADERS)} - {"", KEY_IN_A_QUERY}
     names |= {endpoint.key_header.decode() for endpoint in ENDPOINTS if endpoint.key_header is not None}
+    names |= {name.decode() for name in (*HEADERS, *ALIASES)}
     forwarded = [name for row in BUILT_IN for name, _ in row.forward]
     forwarded += [name for each in DIALECT_HEADERS.values() for name, _ in each]
     assert read == names | {name.decode() for name in forwarded}
-    ours = set(sent_headers())
+    ours = {*sent_headers(), *(each.decode() for each in vars(cache_use).values() if isinstance(each, bytes))}
+    ours |= {name.decode() for name in limit_rate.TOLD}
     assert sent == ours | {name.decode() for name in PASSED_ON} | {"retry-after", "allow", "connection"}
     written = "".join(path.read_text() for path in SOURCE.rglob("*.py") if path.name != "headers.py")
     assert set(re.findall(r'b"((?:cf-aig|x-isthmus)-[a-z-]*[a-z])"', written)) <= ours | names
-    assert len(ignored) > 10 and not ignored & (read | ours)
+    assert ignored == {name.decode() for name in UNBUILT} | {"x-session-affinity"} and not ignored & (read | ours)
 
 
 def handed_on(name: str) -> set[tuple[str, str]]:
@@ -516,29 +538,44 @@ def test_the_path_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = blocks(ARCHITECTURE, "path")[0]
     names = re.findall(r"\b[a-z_]+/[a-z_/]+\.py\b", picture)
     assert names and [name for name in names if not (SOURCE / name).exists()] == []
-    told = re.findall(r"│   (?:policies|data_plane)/(\w+)\.py", picture.split("══")[0])
+    told = re.findall(r"│   (?:policies|data_plane[a-z_/]*)/(\w+)\.py", picture.split("══")[0])
     assert told == stages(monkeypatch)["chat"]
 
 
 def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """The names of those that each handler stands behind, outermost first; a stage is made by what it is named for."""
+    """The files of those that each handler stands behind, outermost first."""
     behind: dict[Any, list[str]] = {}
 
     def named(made: Sequence[Any], handler: Any) -> Any:
         async def composed(call: Any) -> Any: ...
 
-        behind[composed] = [stage.__qualname__.partition(".")[0] for stage in made] + behind.get(handler, [])
+        behind[composed] = [stage.__module__.rpartition(".")[2] for stage in made] + behind.get(handler, [])
         return composed
 
     monkeypatch.setattr(data_plane_pipeline, "compose", named)
+    nothing: Any = SimpleNamespace(
+        **dict.fromkeys(
+            ("store", "replay", "read_chat", "clock", "current", "deliver", "dialects", "embedder", "index")
+        )
+    )
     parts: dict[str, Any] = dict.fromkeys(data_plane_pipeline.Parts.__struct_fields__)
+    parts |= {
+        "cache": AnswerCache(nothing, CacheLimits()),
+        "semantic": SemanticAnswers(nothing),
+        "native": Native(nothing, {}, NativeLimits()),
+    }
     handlers = data_plane_pipeline.pipeline(data_plane_pipeline.Parts(**parts))
     return {name: behind[handler] for name, handler in handlers.items()}
 
 
 def test_the_other_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = table(ARCHITECTURE, "handler", "stages", "then")
-    told = {name: ticked(before) for names, before, _ in rows for name in ticked(names)}
+    groups = {ticked(name)[0]: ticked(members) for name, members in table(ARCHITECTURE, "together", "stages")}
+    told = {
+        name: [stage for each in ticked(before) for stage in groups.get(each, [each])]
+        for names, before, _ in rows
+        for name in ticked(names)
+    }
     assert told == stages(monkeypatch)
     assert told.keys() == {value.handler for value in endpoints()}
     for row in rows:

@@ -44,6 +44,7 @@ TREE: dict[str, tuple[int, int]] = {
     "Unsupported": (400, 7000),
     "TooLarge": (413, 3006),
     "Busy": (429, 3040),
+    "RateLimited": (429, 2003),
     "TimedOutReading": (408, 3007),
     "Unauthenticated": (401, 10000),
     "Forbidden": (403, 10000),

@@ -18,6 +18,8 @@ ACCOUNT_ID = "0123456789abcdef0123456789abcdef"
 API_TOKEN = "bench-0123456789abcdef0123456789abcdef"
 _TOOLS = {"wrk": "wrk", "nginx": "nginx-light", "cc": "gcc"}
 _COMPILE_SECONDS = 30
+# As much as a round of calls that differ fills: a run comes to where the oldest answers have to go.
+_CACHE_BYTES = 64 * 1024 * 1024
 _HERE = Path(__file__).parent
 
 
@@ -82,9 +84,10 @@ def isthmus_launch(directory: Path, upstream_port: int, program: Command = ()) -
     config = write_config("isthmus.toml", directory / "isthmus.toml", upstream_port=upstream_port)
     options: Command = ["--host", "127.0.0.1", "--port", str(port), "--data", directory / "data", "--config", config]
     identity = ["--account-id", ACCOUNT_ID, "--api-token", API_TOKEN]
+    bounds = ["--cache-max-bytes", str(_CACHE_BYTES)]
     return Launch(
         name="isthmus",
-        command=[*(program or [isthmus_program()]), "serve", *options, *identity],
+        command=[*(program or [isthmus_program()]), "serve", *options, *identity, *bounds],
         port=port,
         directory=directory,
         environment={"OPENAI_API_KEY": "upstream", "ANTHROPIC_API_KEY": "upstream"},

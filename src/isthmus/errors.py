@@ -11,7 +11,8 @@ GatewayError                 status, code, message, retry_after
 │   ├── TimedOutReading      408
 │   └── Unsupported          400: the target cannot express what was asked
 ├── PolicyError              we said no, by a rule
-│   └── Busy                 429 3040: all calls in flight that there may be
+│   ├── Busy                 429 3040: all calls in flight that there may be
+│   └── RateLimited          429 2003: all that a limit of the gateway lets through
 ├── UpstreamError            the provider's fault
 │   ├── Rejected             it answered 4xx
 │   ├── Throttled            it answered 429
@@ -119,6 +120,13 @@ class Busy(PolicyError):
 
     status = 429
     code = 3040
+
+
+class RateLimited(PolicyError):
+    """A limit of the gateway has no room for this call (data-plane 9.2)."""
+
+    status = 429
+    code = 2003
 
 
 class UpstreamError(GatewayError):

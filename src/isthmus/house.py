@@ -12,37 +12,45 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
+from isthmus import limits
 from isthmus.catalogue.card import ModelCard
 from isthmus.catalogue.catalogue import load
-from isthmus.clock import SystemClock
+from isthmus.catalogue.names import slug_of
+from isthmus.clock import SteadyClock, SystemClock
 from isthmus.configuration.declared import Declared
 from isthmus.configuration.read import load_declared
 from isthmus.configuration.sense import Known
+from isthmus.control_plane.cache.invalidate import Invalidation
+from isthmus.control_plane.cache.resource import CacheParts
 from isthmus.control_plane.models.listing import ErrorWriters
 from isthmus.control_plane.models.reachable import Reachable, hosted_card
 from isthmus.control_plane.publish import DeclaredGateways, Publisher
 from isthmus.control_plane.routes import ControlPlaneOptions, ModelParts, control_plane
 from isthmus.core.account import PERMISSIONS, Token
 from isthmus.core.snapshot import Snapshot
+from isthmus.data_plane.caching.cache import AnswerCache, AnswerCacheParts
+from isthmus.data_plane.caching.key import named_keys
+from isthmus.data_plane.caching.replay import Replay
+from isthmus.data_plane.caching.semantic.answers import SemanticAnswers, SemanticParts
+from isthmus.data_plane.caching.semantic.embedder import LocalEmbedder
 from isthmus.data_plane.count_tokens import TokenCounter
 from isthmus.data_plane.egress import Egress
-from isthmus.data_plane.gateway_host.native import Native, NativeLimits
-from isthmus.data_plane.gateway_host.websocket.session import SocketLimits
-from isthmus.data_plane.incoming import IngressLimits
+from isthmus.data_plane.gateway_host.native import Native
 from isthmus.data_plane.ingress import DataPlane
 from isthmus.data_plane.outbound.count_at_provider import CountAtProvider
 from isthmus.data_plane.outbound.dispatch import Dispatcher
 from isthmus.data_plane.outbound.embed import EmbeddingsDispatcher
-from isthmus.data_plane.outbound.fetch_media import MediaFetcher, MediaLimits
+from isthmus.data_plane.outbound.fetch_media import MediaFetcher
 from isthmus.data_plane.outbound.prepare import Preparation
 from isthmus.data_plane.outbound.sender import Sender
 from isthmus.data_plane.pipeline import Parts, pipeline
 from isthmus.data_plane.routes import resumes
 from isthmus.data_plane.runs.store import RunLimits, RunStore
-from isthmus.data_plane.send import EgressLimits
 from isthmus.data_plane.state.background import Backgrounds
 from isthmus.data_plane.state.compact import Compactor
-from isthmus.data_plane.state.keeper import Keeper, StateLimits
+from isthmus.data_plane.state.keeper import Keeper
 from isthmus.data_plane.state.sweeper import Sweeper
 from isthmus.errors import InternalError
 from isthmus.health import health, is_hello
@@ -52,13 +60,15 @@ from isthmus.providers.built_in import BUILT_IN
 from isthmus.providers.custom import account_models
 from isthmus.providers.models import ModelTable
 from isthmus.settings import OperatorError, Settings
+from isthmus.storage.memory.cache import MemoryCache
+from isthmus.storage.memory.counters import MemoryCounters
+from isthmus.storage.memory.vectors import MemoryVectors
 from isthmus.storage.open import Storage
 from isthmus.storage.protocols import Configuration, StorageError
-from isthmus.targets import PROVIDER_PATHS, local_models, model_table
+from isthmus.targets import PROVIDER_PATHS, embeddings_address, local_models, model_table
 from isthmus.transport.http import HttpTransport
 from isthmus.transport.limits import TransportLimits
-from isthmus.transport.protocol import Timeouts
-from isthmus.validation.effect import unbuilt
+from isthmus.validation.effect import idle
 from isthmus.wire.embeddings.registry import PROVIDERS as EMBEDDINGS
 from isthmus.wire.registry import DIALECTS
 
@@ -100,13 +110,29 @@ class House:
         )
         self._models = self._model_table(declared)
         self.runs = _runs(settings)
-        self._egress = Egress(DIALECTS, _egress_limits(settings), self.runs, settings.resumable_streams)
-        self._keeper = Keeper(storage.states, SystemClock(), _state_limits(settings))
+        self._egress = Egress(DIALECTS, limits.egress_limits(settings), self.runs, settings.resumable_streams)
+        self._keeper = Keeper(storage.states, SystemClock(), limits.state_limits(settings))
         self.backgrounds = Backgrounds(self._keeper, self.runs, self._egress.deliver)
         self._bypass = (
             settings.platform_models_without_gateway or declared.platform_models_without_gateway
         ) == "bypass"
-        self._publisher = Publisher(storage.configs, self._compile, SystemClock(), _gateways(declared))
+        self.cache = MemoryCache(settings.cache_max_bytes)
+        parts = SemanticParts(
+            store=self.cache,
+            index=MemoryVectors(settings.semantic_cache_max_bytes),
+            embedder=LocalEmbedder(self._transport, embeddings_address(self._local), SystemClock()),
+            deliver=Egress(DIALECTS, limits.egress_limits(settings)).deliver,
+            dialects=DIALECTS,
+        )
+        self._semantic = SemanticAnswers(parts)
+        self._invalidation = Invalidation(self.cache)
+        self._publisher = Publisher(
+            storage.configs,
+            self._compile,
+            SystemClock(),
+            _gateways(declared),
+            on_change=self._invalidation.configured,
+        )
 
     @classmethod
     async def build(
@@ -120,6 +146,7 @@ class House:
         house = cls(settings, environment, declared, storage)
         stack.push_async_callback(house._local.aclose)
         stack.push_async_callback(house._transport.aclose)
+        stack.push_async_callback(house._semantic.aclose)
         stack.push_async_callback(house._keeper.aclose)  # after the runs, which keep what they end with
         await house.backgrounds.mend()
         house.runs.start()
@@ -133,25 +160,31 @@ class House:
 
     def app(self) -> App:
         settings = self._settings
-        timeouts = Timeouts(
-            connect_seconds=settings.connect_timeout_seconds,
-            first_byte_seconds=settings.first_byte_timeout_seconds,
-            idle_seconds=settings.idle_timeout_seconds,
-        )
-        media = MediaLimits(
-            max_bytes=settings.media_max_bytes, allow_private_address=settings.media_private_addresses == "allow"
-        )
-        preparation = Preparation(DIALECTS, MediaFetcher(self._transport, media))
-        sender = Sender(self._transport, {**DIALECTS, **EMBEDDINGS}, timeouts)
+        preparation = Preparation(DIALECTS, MediaFetcher(self._transport, limits.media_limits(settings)))
+        sender = Sender(self._transport, {**DIALECTS, **EMBEDDINGS}, limits.timeouts(settings))
         dispatch = Dispatcher(preparation, sender, DIALECTS)
         parts = Parts(
             clock=SystemClock(),
+            steady_clock=SteadyClock(),
             dispatch=dispatch,
             embed=EmbeddingsDispatcher(sender, settings.answer_max_bytes),
             count_tokens=TokenCounter(preparation, CountAtProvider(preparation, sender)),
             ensure_default=self._ensure_default,
             refresh=self._refresh,
             append=self._storage.logs.append,
+            cache=AnswerCache(
+                AnswerCacheParts(
+                    store=self.cache,
+                    replay=Replay(preparation, DIALECTS),
+                    read_chat=preparation.chat,
+                    clock=SystemClock(),
+                    current=lambda: self._publisher.current,
+                ),
+                limits.cache_limits(settings),
+            ),
+            semantic=self._semantic,
+            counters=MemoryCounters(),
+            slug_of=slug_of,
             runs=self.runs,
             log_body_bytes=settings.log_body_bytes,
             bypass_platform_models=self._bypass,
@@ -161,31 +194,27 @@ class House:
             native=Native(
                 sender,
                 DIALECTS,
-                NativeLimits(
-                    body_max_bytes=settings.body_max_bytes,
-                    log_body_bytes=settings.log_body_bytes,
-                    platform_keys=settings.platform_keys_native,
-                ),
+                limits.native_limits(settings),
             ),
         )
-        ingress = IngressLimits(
-            body_max_bytes=settings.body_max_bytes,
-            passed_max_bytes=settings.passed_max_bytes,
-            read_seconds=settings.request_read_seconds,
-            concurrent_calls=settings.max_concurrent_calls,
-        )
+        ingress = limits.ingress_limits(settings)
         calls = DataPlane(
-            pipeline(parts), self._egress, lambda: self._publisher.current, ingress, _socket_limits(settings)
+            pipeline(parts), self._egress, lambda: self._publisher.current, ingress, limits.socket_limits(settings)
         )
+        return _both_planes(calls, self._management(), health(self._storage))
+
+    def _management(self) -> App:
+        settings = self._settings
         options = ControlPlaneOptions(
             max_gateways_per_account=settings.max_gateways_per_account,
             public_url=settings.public_url,
             providers=frozenset(row.slug for row in BUILT_IN) | frozenset(self._declared.providers),
         )
-        management = control_plane(
-            self._publisher, self._storage.logs, self._authenticate, options, self._model_parts()
+        more = {"semantic": self._semantic.shown}
+        cache = CacheParts(store=self.cache, max_bytes=settings.cache_max_bytes, keys_of=named_keys, more=more)
+        return control_plane(
+            self._publisher, self._storage.logs, self._authenticate, options, self._model_parts(), cache
         )
-        return _both_planes(calls, management, health(self._storage))
 
     def _model_parts(self) -> ModelParts:
         errors = ErrorWriters(openai=DIALECTS["openai_chat"], anthropic=DIALECTS["anthropic_messages"])
@@ -214,10 +243,10 @@ class House:
     def without_effect(self) -> list[str]:
         """Settings that are stored and do nothing yet."""
         return [
-            f"gateway {gateway.id}: {field} is stored but has no effect yet"
+            f"gateway {gateway.id}: {field} {why}"
             for gateway in self._publisher.configuration.gateways
             if not gateway.declared
-            for field in unbuilt(gateway.settings)
+            for field, why in idle(gateway.settings).items()
         ]
 
     def reload_on_hangup(self) -> None:
@@ -240,6 +269,8 @@ class House:
             self._declared = declared
             self._models = self._model_table(declared)
             await self._publisher.declare(_gateways(declared))
+            accounts = self._publisher.configuration.accounts
+            await self._invalidation.declared(accounts, _leading(before[1]), _leading(declared))
             logger.info("configuration read again")
         except (OperatorError, ValueError, StorageError) as error:
             self._models, self._declared = before
@@ -303,32 +334,13 @@ def _both_planes(calls: App, management: App, answers_health: App) -> App:
     return app
 
 
-def _egress_limits(settings: Settings) -> EgressLimits:
-    return EgressLimits(
-        answer_max_bytes=settings.answer_max_bytes,
-        stream_max_bytes=settings.stream_max_bytes,
-        stream_max_seconds=settings.stream_max_seconds,
-        log_body_bytes=settings.log_body_bytes,
-        keep_alive_seconds=settings.stream_keep_alive_seconds,
-    )
-
-
-def _socket_limits(settings: Settings) -> SocketLimits:
-    return SocketLimits(
-        message_max_bytes=settings.body_max_bytes,
-        answer_max_bytes=settings.answer_max_bytes,
-        requests=settings.websocket_max_requests,
-        idle_seconds=settings.websocket_idle_seconds,
-        ping_seconds=settings.websocket_ping_seconds,
-    )
-
-
-def _state_limits(settings: Settings) -> StateLimits:
-    return StateLimits(retention_days=settings.state_retention_days, account_max_bytes=settings.state_max_bytes)
-
-
 def _gateways(declared: Declared) -> DeclaredGateways:
     return DeclaredGateways(settings=declared.gateways, declared_at=declared.declared_at)
+
+
+def _leading(declared: Declared) -> dict[str, object]:
+    """Where declared providers lead: another key to the same place changes no answer."""
+    return {slug: structs.replace(each, credential=None) for slug, each in declared.providers.items()}
 
 
 def _runs(settings: Settings) -> RunStore:

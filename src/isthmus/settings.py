@@ -123,6 +123,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_seconds: Annotated[Seconds, _says("how long connecting to a provider may take")] = 10.0
     first_byte_timeout_seconds: Annotated[Seconds, _says("how long a provider may take to begin its answer")] = 600.0
     idle_timeout_seconds: Annotated[Seconds, _says("how long a provider may pause within its answer")] = 300.0
+    cache_max_bytes: Annotated[
+        Bytes, _says("answers kept to be given again, all together; beyond it the longest unused goes")
+    ] = 256 * MIB
+    cache_entry_max_bytes: Annotated[Bytes, _says("longest request, and longest answer, that is kept so")] = 25 * MIB
+    cache_joining_max_bytes: Annotated[
+        Bytes, _says("answers on their way that identical calls may still join, all together")
+    ] = 64 * MIB
+    semantic_cache_max_bytes: Annotated[
+        Bytes, _says("questions kept to be found again by their meaning, all together; beyond it the oldest go")
+    ] = 64 * MIB
+    cache_ttl_header: Annotated[
+        Literal["overrides", "enables"],
+        _says("whether cf-aig-cache-ttl only overrides a gateway's cache_ttl, or turns the cache on where that is 0"),
+    ] = "overrides"
     state_retention_days: Annotated[
         float, Meta(ge=0, le=3650), _says("how long responses and conversations are kept; 0: none are")
     ] = 30.0

@@ -85,8 +85,7 @@ def local_models(declared: Declared, data_directory: Path) -> LocalModels:
         for row in weights.CATALOGUE
         if row.model not in declared.models
     }
-    if embedding.NAME not in declared.models:
-        models[embedding.NAME] = embedding.embedding_model()
+    models[embedding.NAME] = embedding.embedding_model()  # for the semantic cache, too, where the name leads elsewhere
     for name, entry in declared.models.items():
         if entry.file is not None:
             model = LocalModel(file=Path(entry.file))
@@ -109,7 +108,7 @@ def model_table(
     for row in weights.CATALOGUE:
         platform[row.model.lower()] = _served_here(local, row.model)
     platform[embedding.NAME] = PlatformModel(
-        provider=LOCAL, model=embedding.NAME, locate=_locate(local, embedding.NAME, "embeddings"), embeds=True
+        provider=LOCAL, model=embedding.NAME, locate=embeddings_address(local), embeds=True
     )
     for name, entry in declared.models.items():
         platform[name.lower()] = _served(local, name, entry)
@@ -124,6 +123,11 @@ def _served(local: LocalModels, name: str, entry: ModelDeclared) -> PlatformMode
 
 def _served_here(local: LocalModels, name: str) -> PlatformModel:
     return PlatformModel(provider=LOCAL, model=name, locate=_locate(local, name))
+
+
+def embeddings_address(local: LocalModels) -> Callable[[], Awaitable[Located]]:
+    """Of the local embedding model, started where need be."""
+    return _locate(local, embedding.NAME, "embeddings")
 
 
 def _locate(local: LocalModels, name: str, path: str = "chat/completions") -> Callable[[], Awaitable[Located]]:

@@ -24,6 +24,10 @@ REQUIRED: dict[str, Any] = {
 }
 
 
+def rate(**changes: Any) -> dict[str, Any]:
+    return {"rate_limits": {"enabled": True, "rules": [{"limit": 1, "limitType": "requests", "window": 60, **changes}]}}
+
+
 def told_of(body: dict[str, Any]) -> list[tuple[str, str]]:
     with pytest.raises(InvalidFields) as raised:
         read_settings(body)
@@ -92,6 +96,32 @@ def told_of(body: dict[str, Any]) -> list[tuple[str, str]]:
             "spend_limits.rules.0.metadata.k.values",
             "Required",
         ),
+        (rate(limit=0), "rate_limits.rules.0.limit", "Number must be greater than or equal to 1"),
+        (rate(limit=1.5), "rate_limits.rules.0.limit", "Expected integer, received float"),
+        (rate(window=0), "rate_limits.rules.0.window", "Number must be greater than or equal to 1"),
+        (rate(window=31_536_001), "rate_limits.rules.0.window", "Number must be less than or equal to 31536000"),
+        ({"rate_limits": {"rules": [{"limit": 1, "limitType": "tokens"}]}}, "rate_limits.rules.0.window", "Required"),
+        (rate(limitType="in_flight"), "rate_limits.rules.0.window", "'in_flight' has no window"),
+        (rate(limitType="cost"), "rate_limits.rules.0.limitType", "Invalid enum value"),
+        (rate(technique="leaky"), "rate_limits.rules.0.technique", "Invalid enum value"),
+        (rate(token={"mode": "filter"}), "rate_limits.rules.0.token.values", "Required"),
+        (rate(metadata={"k": {"mode": "filter"}}), "rate_limits.rules.0.metadata.k.values", "Required"),
+        (
+            rate(model={"mode": "partition", "values": []}),
+            "rate_limits.rules.0.model.values",
+            "'partition' takes no values",
+        ),
+        (rate(user="x"), "rate_limits.rules.0.user", "Unrecognized key 'user'"),
+        (
+            {"rate_limits": {"rules": [{"limit": 1, "limitType": "in_flight", "id": "a"}] * 2}},
+            "rate_limits.rules.1.id",
+            "Another rule has the id 'a'",
+        ),
+        (
+            {"rate_limits": {"rules": [{"limit": 1, "limitType": "in_flight"}] * 21}},
+            "rate_limits.rules",
+            "Array must contain at most 20 element(s)",
+        ),
         ({"stripe": {"authorization": "x"}}, "stripe.usage_events", "Required"),
         ({"stripe": {"authorization": "x", "usage_events": [], "more": 1}}, "stripe.more", "Unrecognized key 'more'"),
     ],
@@ -154,6 +184,9 @@ def test_rule_ids_are_made_once() -> None:
     made, given = (each.id for each in settings.spend_limits.rules)
     assert (len(made), given) == (8, "mine")
     assert patch_settings(settings, {"zdr": True}).spend_limits == settings.spend_limits
+    rates = read_settings({**REQUIRED, **rate()})
+    assert len(rates.rate_limits.rules[0].id) == 8
+    assert patch_settings(rates, {"zdr": True}).rate_limits == rates.rate_limits
 
 
 def test_declared_ones_start_from_the_default() -> None:
@@ -171,6 +204,8 @@ def test_the_default_asks_for_nothing_that_is_not_there() -> None:
 
 def test_every_setting_that_does_nothing_yet_is_told() -> None:
     built = {"authentication", "collect_logs", "retry_max_attempts", "retry_delay", "retry_backoff"}
+    built |= {"cache_invalidate_on_update", "cache_ttl", "cache_streams", "cache_skips_checks", "semantic_cache"}
+    built |= {"rate_limiting_interval", "rate_limiting_limit", "rate_limiting_technique", "rate_limits"}
     everything = read_settings(
         {
             "cache_invalidate_on_update": True,

@@ -235,11 +235,11 @@ async def test_a_page_that_cannot_be(stand: Any, query: str) -> None:
 
 
 async def test_what_has_no_effect_yet_is_said(stand: Any) -> None:
-    body = {"id": "mine", **REQUIRED, "cache_ttl": 5, "zdr": True, "colour": "red", "created_at": "2020"}
+    body = {"id": "mine", **REQUIRED, "logpush": True, "zdr": True, "colour": "red", "created_at": "2020"}
     answer = await stand.call("POST", "/ai-gateway/gateways", json=body)
     assert answer.json()["messages"] == [
         {"code": 7101, "message": "colour is not a field of a gateway and was ignored"},
-        {"code": 7100, "message": "cache_ttl is stored but has no effect yet"},
+        {"code": 7100, "message": "logpush is stored but has no effect yet"},
         {"code": 7100, "message": "zdr is stored but has no effect yet"},
     ]
 

@@ -15,7 +15,7 @@ import msgspec
 
 from isthmus.configuration.declared import CREDENTIAL_FORMS, Declared, ModelDeclared, ProviderDeclared
 from isthmus.validation.custom_provider import FRAMING, HEADER_NAME
-from isthmus.validation.effect import unbuilt
+from isthmus.validation.effect import idle
 
 # Whose they are; for any other provider they say nothing.
 CLOUD_FIELDS = {
@@ -59,8 +59,8 @@ def _idle(declared: Declared) -> Iterator[Remark]:
     if declared.prices:
         yield Remark(path=("prices",), message="is read but has no effect yet", warning=True)
     for name, settings in declared.gateways.items():
-        for field in unbuilt(settings):
-            yield Remark(path=("gateways", name, field), message="is stored but has no effect yet", warning=True)
+        for field, why in idle(settings).items():
+            yield Remark(path=("gateways", name, field), message=why, warning=True)
 
 
 def _of_provider(

@@ -14,7 +14,7 @@ from isthmus.control_plane.paging import read_page
 from isthmus.control_plane.publish import Publisher
 from isthmus.core.gateway import Gateway, GatewayId
 from isthmus.errors import Forbidden, InvalidRequest
-from isthmus.validation.effect import IGNORED_KEY, NO_EFFECT_YET, unbuilt
+from isthmus.validation.effect import IGNORED_KEY, NO_EFFECT_YET, idle
 from isthmus.validation.fields import InvalidFields, Problem, one_problem, problems, type_of
 from isthmus.validation.gateway_settings import ignored_keys, patch_settings, read_settings
 
@@ -133,11 +133,8 @@ def _messages(gateway: Gateway, body: dict[str, object]) -> Sequence[Message]:
         Message(code=IGNORED_KEY, message=f"{key} is not a field of a gateway and was ignored")
         for key in ignored_keys(body)
     ]
-    idle = [
-        Message(code=NO_EFFECT_YET, message=f"{name} is stored but has no effect yet")
-        for name in unbuilt(gateway.settings)
-    ]
-    return ignored + idle
+    without = [Message(code=NO_EFFECT_YET, message=f"{name} {why}") for name, why in idle(gateway.settings).items()]
+    return ignored + without
 
 
 def _id_problems(body: dict[str, object]) -> list[Problem]:

@@ -39,6 +39,9 @@ class DeclaredGateways(msgspec.Struct, frozen=True, kw_only=True):
     declared_at: float
 
 
+OnChange = Callable[[Configuration, Configuration], Awaitable[None]]
+"""(the one before, the one that serves now)"""
+
 NOTHING_DECLARED = DeclaredGateways(settings={}, declared_at=0.0)
 
 
@@ -46,7 +49,8 @@ class Publisher(Generic[S]):
     """`current` and `configuration` are there once `start` has returned, and always belong together.
 
     `compile_snapshot` raises `ValueError`, or a `GatewayError`, where the configuration cannot be served; what was
-    current stays, and the caller gets the reason.
+    current stays, and the caller gets the reason. `on_change` has returned before whoever made a change is answered;
+    where it raises, it is told again with the next refresh.
     """
 
     current: S
@@ -59,12 +63,14 @@ class Publisher(Generic[S]):
         clock: Clock,
         declared: DeclaredGateways = NOTHING_DECLARED,
         poll_seconds: float = POLL_SECONDS,
+        on_change: OnChange | None = None,
     ) -> None:
         self._configs = configs
         self._compile = compile_snapshot
         self._clock = clock
         self._declared = declared
         self._poll_seconds = poll_seconds
+        self._on_change = on_change
         self._gateways: dict[tuple[str, str], Gateway] = {}
         self._refreshing = asyncio.Lock()
         self.changing = asyncio.Lock()
@@ -75,6 +81,7 @@ class Publisher(Generic[S]):
     async def start(self) -> None:
         """The first snapshot; from then on changes by other processes are seen within `poll_seconds`."""
         self._publish(await self._configs.load())
+        self._told = self.configuration
         self._poll_task = asyncio.create_task(self._poll())
 
     async def aclose(self) -> None:
@@ -89,6 +96,7 @@ class Publisher(Generic[S]):
         async with self._refreshing:
             if await self._configs.version() != self.configuration.version:
                 self._publish(await self._configs.load())
+            await self._tell()
             return self.current
 
     async def declare(self, declared: DeclaredGateways) -> None:
@@ -101,6 +109,7 @@ class Publisher(Generic[S]):
             except BaseException:
                 self._declared = before
                 raise
+            await self._tell()
 
     def gateway(self, account_id: str, gateway_id: str) -> Gateway:
         """Raises `NotFound`."""
@@ -194,6 +203,13 @@ class Publisher(Generic[S]):
         self._gateways = {(gateway.account_id, gateway.id): gateway for gateway in merged.gateways}
         self.configuration = merged
         self.current = current
+
+    async def _tell(self) -> None:
+        """With `_refreshing` held."""
+        told, now = self._told, self.configuration
+        if told is not now and self._on_change is not None:
+            await self._on_change(told, now)
+        self._told = now
 
     def _merged(self, stored: Configuration) -> Configuration:
         declared = [

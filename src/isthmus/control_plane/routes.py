@@ -12,6 +12,7 @@ from starlette.routing import Route, Router
 
 from isthmus.control_plane.answering import Scope, Send, answered, origin_of, read_query, send_answer
 from isthmus.control_plane.api_request import ApiRequest, BodyLimits, Receive
+from isthmus.control_plane.cache.resource import CacheCalls, CacheParts
 from isthmus.control_plane.custom_providers import CustomProviderCalls
 from isthmus.control_plane.envelope import Answer, failure
 from isthmus.control_plane.gateways import MAX_GATEWAYS, GatewayCalls, GatewayUrls
@@ -45,6 +46,7 @@ ACCOUNT = "/client/v4/accounts/{account_id}"
 GATEWAYS = ACCOUNT + "/ai-gateway/gateways"
 GATEWAY = GATEWAYS + "/{gateway_id}"
 LOG = GATEWAY + "/logs/{log_id}"
+CACHE = GATEWAY + "/cache"
 CUSTOM_PROVIDERS = ACCOUNT + "/ai-gateway/custom-providers"
 CUSTOM_PROVIDER = CUSTOM_PROVIDERS + "/{provider_id}"
 MODEL_SEARCH = ACCOUNT + "/ai/models/search"
@@ -85,6 +87,7 @@ def control_plane(
     authenticate: Authenticate,
     options: ControlPlaneOptions = ControlPlaneOptions(),  # noqa: B008  # frozen
     models: ModelParts | None = None,
+    cache: CacheParts | None = None,
 ) -> App:
     """An ASGI application for everything below `/client/v4` that is management; whatever else comes gets 404/7003."""
     table = {
@@ -98,6 +101,8 @@ def control_plane(
     }
     gate = _Gate(authenticate, publisher)
     routes: list[Route] = []
+    if cache is not None:
+        table.update(_cache_table(CacheCalls(publisher, cache)))
     if models is not None:
         table[MODEL_SEARCH] = {"GET": Verb(CALL, ModelCalls(models.reachable).search)}
         listing = ModelListing(models.reachable, partial(gate.token, permissions=CALL), models.errors)
@@ -132,6 +137,13 @@ def _log_table(calls: LogCalls) -> Table:
         LOG: {"GET": Verb(READ, calls.get)},
         LOG + "/request": {"GET": Verb(READ, calls.request_payload)},
         LOG + "/response": {"GET": Verb(READ, calls.response_payload)},
+    }
+
+
+def _cache_table(calls: CacheCalls) -> Table:
+    return {
+        CACHE: {"GET": Verb(READ, calls.get)},
+        CACHE + "/purge": {"POST": Verb(WRITE, calls.purge)},
     }
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from isthmus.core.account import Token
 from isthmus.core.attempt import Backoff, Target
+from isthmus.core.caching.use import CacheUse
 from isthmus.core.chat.fidelity import Note
 from isthmus.core.chat.usage import Usage
 from isthmus.core.entry import End
 from isthmus.core.gateway import Gateway
+from isthmus.core.rates.claim import Ticket
 from isthmus.core.snapshot import Snapshot
 from isthmus.errors import GatewayError
 
@@ -123,14 +125,24 @@ class Incoming(Protocol):
     def pieces(self) -> AsyncIterator[bytes]: ...
 
 
+MetadataValue = str | int | float | bool | None
+
+
 class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the caller's `cf-aig-*` headers ask for (data-plane 6.2), malformed ones left out."""
+    """What the caller's `cf-aig-*` headers ask for (data-plane 6.2), malformed ones left out: `notices` tell of those,
+    and of what was bent to fit. `metadata_values` is what `metadata`, JSON text, says. `cache_ttl` in seconds, 0: this
+    call has nothing to do with the cache. `cache_key` stands in the place of all that the answer depends on."""
 
     gateway_id: str | None = None
     event_id: str | None = None
     collect_log: bool | None = None
     collect_log_payload: bool = True
     metadata: str | None = None
+    metadata_values: Mapping[str, MetadataValue] = {}
+    cache_ttl: int | None = None
+    cache_key: str | None = None
+    skip_cache: bool = False
+    notices: tuple[Note, ...] = ()
     request_timeout_seconds: float | None = None
     max_attempts: int | None = None
     retry_delay_seconds: float | None = None
@@ -147,6 +159,7 @@ class Call:
         "address",
         "answer",
         "body",
+        "cache",
         "caller_left",
         "chat",
         "content_type",
@@ -156,10 +169,12 @@ class Call:
         "error",
         "event_id",
         "failures",
+        "fingerprint",
         "finish_reason",
         "first_byte_at",
         "gateway",
         "headers",
+        "held",
         "id",
         "incoming",
         "keeps_thinking",
@@ -172,6 +187,7 @@ class Call:
         "own_key",
         "path",
         "query",
+        "receipt",
         "request_size",
         "sent",
         "snapshot",
@@ -181,7 +197,9 @@ class Call:
         "step",
         "stream",
         "target",
+        "ticket",
         "token",
+        "told",
         "usage",
     )
 
@@ -206,6 +224,11 @@ class Call:
         self.own_key: str | None = None  # the caller's key for the provider: the installation's is not used then
         self.token: Token | None = None
         self.gateway: Gateway | None = None
+        self.cache: CacheUse | None = None  # None: it has nothing to do with the cache
+        self.ticket: Ticket | None = None  # what it holds of the gateway's limits
+        self.fingerprint: Callable[[], bytes | None] | None = None  # of a provider's own path
+        self.held: Callable[[], bool] | None = None  # whether others wait for what this call does
+        self.told: dict[bytes, bytes] = {}  # headers of ours that the answer gets, whatever answer it is
         # the request, known once it has been read
         self.dialect = endpoint.dialect
         self.body: Fields | None = None
@@ -225,11 +248,22 @@ class Call:
         self.first_byte_at: float | None = None
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
-        self.notes: tuple[Note, ...] = ()
+        self.notes: tuple[Note, ...] = ()  # the receipt in the caller's own names
+        self.receipt: tuple[Note, ...] = ()  # the same in neutral ones
         self.answer: Answer = Answer(0)
         self.end: End | None = None
         self.error: GatewayError | None = None
         self.caller_left = False
+
+    @property
+    def cached(self) -> bool:
+        """Whether the answer was given before, so that no provider was asked for it."""
+        return self.cache is not None and self.cache.status != "MISS"
+
+    def leave(self) -> bool:
+        """The caller has left. Whether the call is to be cancelled: not where others wait for its answer."""
+        self.caller_left = True
+        return self.held is None or not self.held()
 
     @property
     def model_names(self) -> tuple[str, ...]:

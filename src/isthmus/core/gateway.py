@@ -68,6 +68,40 @@ class SpendLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     rules: Annotated[tuple[SpendRule, ...], Meta(max_length=20)] = ()
 
 
+class RateRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ours. At most `limit` requests or tokens in `window` seconds, or requests `in_flight` at a time (which has no
+    window). A selector narrows the rule to some values, or counts each by itself; `token` knows tokens by their ids.
+    `id` is 8 hexadecimal digits, made where it is not given."""
+
+    limit: Annotated[int, Meta(ge=1)]
+    limitType: Literal["requests", "tokens", "in_flight"]
+    window: Annotated[int, Meta(ge=1, le=31_536_000)] | UnsetType = UNSET
+    id: str | UnsetType = UNSET
+    enabled: bool = True
+    technique: Literal["fixed", "sliding"] = "fixed"
+    token: Selector | UnsetType = UNSET
+    model: Selector | UnsetType = UNSET
+    provider: Selector | UnsetType = UNSET
+    metadata: dict[str, Selector] | UnsetType = UNSET
+
+
+class RateLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ours, beside the one limit that `rate_limiting_limit` sets."""
+
+    enabled: bool = False
+    rules: Annotated[tuple[RateRule, ...], Meta(max_length=20)] = ()
+
+
+class SemanticCache(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ours. A question that is like one that was answered, by `threshold` (a cosine) or more, has its answer. Values of
+    the `metadata` keys must be equal. `shadow_share` of such answers are checked against a real one."""
+
+    enabled: bool = False
+    threshold: Annotated[float, Meta(ge=0.5, le=1)] = 0.94
+    metadata: Annotated[tuple[str, ...], Meta(max_length=5)] = ()
+    shadow_share: Annotated[float, Meta(ge=0, le=1)] = 0.0
+
+
 class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     payload: str
 
@@ -78,7 +112,9 @@ class Stripe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller may set. What was never set stays unset and is left out of answers (control-plane 1.5)."""
+    """What a caller may set. What was never set stays unset and is left out of answers (control-plane 1.5).
+    `cache_streams` False: streamed answers are not cached. `cache_skips_checks`: a cached answer is given before
+    policies and guardrails are asked, as Cloudflare does it."""
 
     cache_invalidate_on_update: bool
     cache_ttl: NotNegative | None
@@ -104,6 +140,11 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     stripe: Stripe | UnsetType | None = UNSET
     workers_ai_billing_mode: Literal["postpaid", "unified"] | UnsetType = UNSET
     zdr: bool | UnsetType = UNSET
+    # ours
+    cache_streams: bool | UnsetType = UNSET
+    cache_skips_checks: bool | UnsetType = UNSET
+    semantic_cache: SemanticCache | UnsetType | None = UNSET
+    rate_limits: RateLimits | UnsetType | None = UNSET
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):

@@ -77,14 +77,15 @@ class Reply:
     error, say), `pieces` the same where it is still to come, `length` bytes of it where that is known; otherwise
     `frames` are pulled, once, by the egress alone.
 
-    `dialect` names what the frames are written in; `whole`: they make one JSON body, not a stream. `filter` applies
-    where the frames are relayed.
+    `dialect` names what the frames are written in; `whole`: they make one JSON body, not a stream. `anew`: the caller
+    asked for the other of the two, so that they cannot be relayed. `filter` applies where the frames are relayed.
     """
 
     __slots__ = (
         "_closed",
         "_closing",
         "_done",
+        "anew",
         "body",
         "content_type",
         "dialect",
@@ -116,6 +117,7 @@ class Reply:
         self.whole = whole
         self.frames = frames
         self.body = body
+        self.anew = False
         self.pieces: AsyncIterator[bytes] | None = None
         self.length: int | None = None
         self.filter: Filter | None = None

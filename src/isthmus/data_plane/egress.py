@@ -153,7 +153,7 @@ class Egress:
 
     @staticmethod
     def _relays(call: Call, reply: Reply) -> bool:
-        return reply.dialect == call.dialect and call.target is not None and call.target.relay
+        return reply.dialect == call.dialect and call.target is not None and call.target.relay and not reply.anew
 
     async def _collect(self, call: Call, reply: Reply, outgoing: Outgoing, caller: Caller) -> None:
         try:

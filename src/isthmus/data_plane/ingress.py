@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-from isthmus.core.call import NOWHERE, Call
+from isthmus.core.call import NO_OPTIONS, NOWHERE, Call
 from isthmus.core.ids import uuid7
 from isthmus.core.refusal import cut_short, refuse
 from isthmus.core.reply import Headers
@@ -19,8 +19,8 @@ from isthmus.data_plane.gateway_host.universal import Given
 from isthmus.data_plane.gateway_host.websocket.handshake import asks_for_socket, show_token
 from isthmus.data_plane.gateway_host.websocket.messages import Create
 from isthmus.data_plane.gateway_host.websocket.session import Session, SocketLimits
-from isthmus.data_plane.headers import read_options
 from isthmus.data_plane.incoming import IncomingBody, IngressLimits, Receive
+from isthmus.data_plane.options.headers import read_options, set_options
 from isthmus.data_plane.routes import POST, UNIVERSAL, UNKNOWN, WEBSOCKET, find, find_older
 from isthmus.data_plane.send import BrokenOff, Caller, head
 from isthmus.data_plane.server import Successor
@@ -183,9 +183,9 @@ class DataPlane:
 
 
 def _read_options(call: Call) -> None:
-    call.options = read_options(call.headers)
-    if call.options.event_id is not None:
-        call.event_id = call.options.event_id
+    options = read_options(call.headers)
+    if options is not NO_OPTIONS:
+        set_options(call, options)
 
 
 def _read_key(call: Call) -> None:

@@ -9,7 +9,10 @@ import msgspec
 from isthmus.core.call import Address, Call
 from isthmus.core.reply import Reply
 from isthmus.core.stage import Handler, Stage
+from isthmus.data_plane.options.body import run_layer
+from isthmus.data_plane.options.headers import Layer, read_layers, set_options
 from isthmus.errors import InvalidRequest
+from isthmus.policies.choose_gateway import Choose
 from isthmus.wire.body import Body
 from isthmus.wire.embeddings.registry import CALLERS as EMBEDDINGS
 from isthmus.wire.embeddings.run import run_dialect
@@ -19,8 +22,9 @@ _JSON = (b"application/json", b"text/json")
 _NAMELESS = ("workers_ai", "workers_ai_embeddings", "gemini")
 
 
-def read_request(log_body_bytes: int, bypass_platform_models: bool) -> Stage:
-    """`bypass_platform_models`: a `@cf/` model without a gateway header runs plainly, with no row (data-plane 3.1)."""
+def read_request(log_body_bytes: int, bypass_platform_models: bool, choose: Choose | None) -> Stage:
+    """`bypass_platform_models`: a `@cf/` model without a gateway header runs plainly, with no row (data-plane 3.1).
+    `choose` gives the call the gateway that its body names; None: no body can."""
 
     async def stage(call: Call, call_next: Handler) -> Reply:
         assert call.incoming is not None
@@ -31,6 +35,8 @@ def read_request(log_body_bytes: int, bypass_platform_models: bool) -> Stage:
         _check_type(call)
         body = Body(data)
         if call.endpoint.dialect is None:
+            if choose is not None and call.address.model is None:
+                await _take_options(call, body, choose)
             body = _unwrapped(call, body)
         else:
             call.model = _whole_name(call.address, body)
@@ -91,6 +97,22 @@ def _stream(body: Body) -> bool:
     if stream is not None and not isinstance(stream, bool):
         raise InvalidRequest("`stream` must be true or false.", code=7001, param="stream")
     return bool(stream)
+
+
+async def _take_options(call: Call, body: Body, choose: Choose) -> None:
+    """`options` of `/ai/run`: first of all in the body, since they say whose row it is. Headers go before them."""
+    given = body.fields.get("options")
+    if given is not None:
+        named = call.options.gateway_id
+        try:
+            layer = run_layer(bytes(given))
+        except (msgspec.DecodeError, RecursionError):
+            raise InvalidRequest("`options` is not valid JSON.", param="options") from None
+        set_options(call, read_layers(Layer(call.headers), layer))
+        if call.options.gateway_id != named:
+            call.gateway = None
+    if call.gateway is None:
+        await choose(call)
 
 
 def _unwrapped(call: Call, body: Body) -> Body:

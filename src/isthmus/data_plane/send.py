@@ -96,11 +96,16 @@ def head(call: Call, reply: Reply) -> Headers:
         headers.append((b"cf-aig-log-id", request_id))
     if call.notes:
         headers.append((b"cf-aig-fidelity", receipt(call.notes)))
+    if call.options.notices:
+        headers.append((b"cf-aig-notice", receipt(call.options.notices)))
+    if call.told:
+        headers.extend(call.told.items())
     return headers
 
 
 def receipt(notes: Sequence[Note]) -> bytes:
-    """What happened to fields that the target lacks, as a structured list (RFC 9651): `lost;field="top_k";why="…"`.
+    """What happened to fields that the target lacks, or to options, as a structured list (RFC 9651):
+    `lost;field="top_k";why="…"`.
     Where it is too long, `more;count=3` ends it, and the log row has the rest."""
     items: list[str] = []
     size = 0

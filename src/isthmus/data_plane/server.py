@@ -27,7 +27,9 @@ DISCARDED_MAX_BYTES = 4 * 1024 * 1024
 class Leavable(Protocol):
     """A call, as its connection sees it."""
 
-    caller_left: bool
+    def leave(self) -> bool:
+        """Its caller has left. Whether it is to be cancelled."""
+        ...
 
 
 class Successor(asyncio.Protocol):
@@ -51,7 +53,7 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 class CallerProtocol(HttpToolsProtocol):
     """One connection of a caller. The application finds it in its scope as `connection`; who answers calls sets `call`
-    while one runs, and is cancelled, with `caller_left` set, when the caller leaves.
+    while one runs, and is cancelled when the caller leaves, if the call says so.
 
     `respond` and `pass_on` do what uvicorn's `send` does, with head and body in one write and without looking at every
     header by pattern: 25 µs less a call, a fifth of what one costs.
@@ -275,8 +277,7 @@ class CallerProtocol(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
-        if self.call is not None and self._task is not None:
-            self.call.caller_left = True
+        if self.call is not None and self._task is not None and self.call.leave():
             self._task.cancel()
 
     def pause_writing(self) -> None:

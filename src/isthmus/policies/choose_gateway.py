@@ -14,12 +14,27 @@ from isthmus.core.stage import Handler, Stage
 from isthmus.errors import InvalidRequest, Unauthenticated
 
 EnsureDefault = Callable[[str], Awaitable[Snapshot]]
+Choose = Callable[[Call], Awaitable[None]]
 
 
 def choose_gateway(ensure_default: EnsureDefault) -> Stage:
     """`ensure_default` gives back a snapshot in which the account's `default` exists."""
+    choose = chooser(ensure_default)
 
     async def stage(call: Call, call_next: Handler) -> Reply:
+        if not _left_to_body(call):
+            await choose(call)
+        return await call_next(call)
+
+    return stage
+
+
+def chooser(ensure_default: EnsureDefault) -> Choose:
+    """Chooses by the call's options, over what was chosen before. Raises `InvalidRequest` where there is none of the
+    name, `Unauthenticated` where the token is bound to others; the call has no gateway then, and leaves no row."""
+
+    async def choose(call: Call) -> None:
+        call.gateway = None
         # At an address that names an account a call that names no gateway means `default`.
         gateway_id = gateway_id_of(call, None if call.address.account_id else only_gateway(call.token))
         gateway = call.snapshot.gateways.get((call.account_id, gateway_id))
@@ -29,9 +44,21 @@ def choose_gateway(ensure_default: EnsureDefault) -> Stage:
         if gateway is None:
             raise no_gateway(gateway_id)
         call.gateway = gateway
-        return await call_next(call)
 
-    return stage
+    return choose
+
+
+def _left_to_body(call: Call) -> bool:
+    """Whether only the body of `/ai/run` can still name a gateway that the token may pass (data-plane 4.2). All others
+    have theirs before their body is read."""
+    return (
+        call.endpoint.dialect is None
+        and call.endpoint.handler == "chat"
+        and call.address.model is None
+        and call.options.gateway_id is None
+        and call.token is not None
+        and not call.token.may_pass(DEFAULT_ID)
+    )
 
 
 def gateway_id_of(call: Call, own: str | None) -> str:

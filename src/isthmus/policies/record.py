@@ -94,6 +94,7 @@ def entry_of(call: Call, body_max_bytes: int) -> LogEntry:
         reasoning_tokens=None if usage is None else _count(usage.reasoning_tokens),
         finish_reason=call.finish_reason,
         streamed=call.stream,
+        cached=call.cached,
         step=call.step,
         metadata=options.metadata,
         user_agent=None if user_agent is None else user_agent[:256].decode("latin-1"),
@@ -101,7 +102,7 @@ def entry_of(call: Call, body_max_bytes: int) -> LogEntry:
         wholesale=target is not None and not target.platform and call.own_key is None,
         error_code=None if error is None else error.code,
         error_message=_message(call),
-        notes=msgspec.json.encode(call.notes).decode() if call.notes else None,
+        notes=_notes(call),
         request_size=call.request_size,
         response_size=call.answer.size,
         request_body=_without_key(call, sent[:body_max_bytes]) or None,
@@ -109,6 +110,11 @@ def entry_of(call: Call, body_max_bytes: int) -> LogEntry:
         request_complete=len(sent) <= body_max_bytes and len(sent) == call.request_size,
         response_complete=len(head) == call.answer.size,
     )
+
+
+def _notes(call: Call) -> str | None:
+    notes = (*call.options.notices, *call.notes)
+    return msgspec.json.encode(notes).decode() if notes else None
 
 
 def _message(call: Call) -> str | None:

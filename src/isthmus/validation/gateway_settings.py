@@ -4,13 +4,23 @@ every field checked for itself and then the rules that tie fields together (cont
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from typing import TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType, inspect, structs
 
-from isthmus.core.gateway import DEFAULT_SETTINGS, Dlp, GatewaySettings, Selector, SpendLimits, SpendRule
+from isthmus.core.gateway import (
+    DEFAULT_SETTINGS,
+    Dlp,
+    GatewaySettings,
+    RateLimits,
+    RateRule,
+    Selector,
+    SpendLimits,
+    SpendRule,
+)
 from isthmus.core.ids import hexadecimal
 from isthmus.validation.fields import InvalidFields, Problem, missing, problems, type_of, unknown_key
 
@@ -85,6 +95,8 @@ def _rule_problems(settings: GatewaySettings, prefix: tuple[str, ...]) -> Iterat
         yield from _dlp_problems(settings.dlp, (*prefix, "dlp"))
     if isinstance(settings.spend_limits, SpendLimits):
         yield from _spend_problems(settings.spend_limits, (*prefix, "spend_limits", "rules"))
+    if isinstance(settings.rate_limits, RateLimits):
+        yield from _rate_problems(settings.rate_limits, (*prefix, "rate_limits", "rules"))
     for number, exporter in enumerate(settings.otel or ()):
         if not exporter.url.startswith(("http://", "https://")):
             yield Problem(path=(*prefix, "otel", str(number), "url"), message="Invalid url")
@@ -101,17 +113,38 @@ def _dlp_problems(dlp: Dlp, path: tuple[str, ...]) -> Iterator[Problem]:
 
 
 def _spend_problems(limits: SpendLimits, path: tuple[str, ...]) -> Iterator[Problem]:
-    seen: set[str] = set()
+    yield from _id_problems(limits.rules, path)
     for number, rule in enumerate(limits.rules):
         place = (*path, str(number))
-        if isinstance(rule.id, str):
-            if rule.id in seen:
-                yield Problem(path=(*place, "id"), message=f"Another rule has the id '{rule.id}'")
-            seen.add(rule.id)
         yield from _filter_problems(rule.model, (*place, "model"))
         yield from _filter_problems(rule.provider, (*place, "provider"))
         for key, selector in (rule.metadata or {}).items():
             yield from _selector_problems(selector, (*place, "metadata", key))
+
+
+def _rate_problems(limits: RateLimits, path: tuple[str, ...]) -> Iterator[Problem]:
+    yield from _id_problems(limits.rules, path)
+    for number, rule in enumerate(limits.rules):
+        place = (*path, str(number))
+        if rule.limitType == "in_flight" and rule.window is not UNSET:
+            yield Problem(path=(*place, "window"), message="'in_flight' has no window: it counts requests at a time")
+        elif rule.limitType != "in_flight" and rule.window is UNSET:
+            yield Problem(path=(*place, "window"), message="Required")
+        for name in ("token", "model", "provider"):
+            selector = getattr(rule, name)
+            if selector is not UNSET:
+                yield from _selector_problems(selector, (*place, name))
+        for key, selector in (rule.metadata or {}).items():
+            yield from _selector_problems(selector, (*place, "metadata", key))
+
+
+def _id_problems(rules: Sequence[SpendRule | RateRule], path: tuple[str, ...]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for number, rule in enumerate(rules):
+        if isinstance(rule.id, str):
+            if rule.id in seen:
+                yield Problem(path=(*path, str(number), "id"), message=f"Another rule has the id '{rule.id}'")
+            seen.add(rule.id)
 
 
 def _filter_problems(selector: Selector | UnsetType, path: tuple[str, ...]) -> Iterator[Problem]:
@@ -132,14 +165,18 @@ def _selector_problems(selector: Selector, path: tuple[str, ...]) -> Iterator[Pr
 
 
 def _with_rule_ids(settings: GatewaySettings) -> GatewaySettings:
-    limits = settings.spend_limits
-    if not isinstance(limits, SpendLimits):
-        return settings
-    rules = tuple(_with_id(rule) for rule in limits.rules)
-    return structs.replace(settings, spend_limits=structs.replace(limits, rules=rules))
+    spend, rates = settings.spend_limits, settings.rate_limits
+    if isinstance(spend, SpendLimits):
+        spend = structs.replace(spend, rules=tuple(map(_with_id, spend.rules)))
+    if isinstance(rates, RateLimits):
+        rates = structs.replace(rates, rules=tuple(map(_with_id, rates.rules)))
+    return structs.replace(settings, spend_limits=spend, rate_limits=rates)
 
 
-def _with_id(rule: SpendRule) -> SpendRule:
+AnyRule = TypeVar("AnyRule", SpendRule, RateRule)
+
+
+def _with_id(rule: AnyRule) -> AnyRule:
     return rule if isinstance(rule.id, str) else structs.replace(rule, id=hexadecimal(RULE_ID_DIGITS))
 
 

@@ -27,9 +27,11 @@ class GoogleGenAI:
     stopped = called = "STOP"
     sees_thoughts = True
 
-    def __init__(self, base_url: str, token: str, version: str = "v1beta") -> None:
+    def __init__(
+        self, base_url: str, token: str, version: str = "v1beta", headers: dict[str, str] | None = None
+    ) -> None:
         self._base_url = base_url
-        options = types.HttpOptions(base_url=base_url, api_version=version, timeout=60_000)
+        options = types.HttpOptions(base_url=base_url, api_version=version, timeout=60_000, headers=headers)
         self._client = genai.Client(api_key=token, http_options=options)
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ answers that break off.
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import pytest
@@ -14,10 +15,13 @@ from sdk.targets import Target, each_provided, each_provider, each_target, each_
 
 CAPITAL = "What is the capital of France? Answer in one sentence. echo: It is Paris."
 ROOM = 40
+NOBODY: Any = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusted over TLS, which nobody speaks here: each client would else read all authorities, twice."""
 
 
 def client(served: Any, version: str = "v1beta") -> genai.Client:
     options = types.HttpOptions(base_url=served.ai, api_version=version, timeout=60_000)
+    options.client_args, options.async_client_args = {"verify": NOBODY}, {"verify": NOBODY, "ssl": NOBODY}
     return genai.Client(api_key=served.token, http_options=options)
 
 

@@ -9,13 +9,14 @@ import msgspec
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """`emulated`: the target lacks the field, and its effect was brought about by other means. `lost`: it has none.
+    Of a header of ours, `ignored`: it is malformed, or says nothing here; `clamped`: it was bent to fit.
 
     `field` is a neutral name (`top_k`, a name of `Chat`'s) or the caller's own path ("messages.audio"). `why` is one
     short clause without a full stop, in ASCII, and holds nothing of the caller's content.
     """
 
     field: str
-    fate: Literal["emulated", "lost"]
+    fate: Literal["emulated", "lost", "ignored", "clamped"]
     why: str
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -12,6 +14,8 @@ from isthmus.core.attempt import Headers, Target
 from isthmus.core.call import Call, Incoming
 from isthmus.core.native import Known, NativeAsked, NativePlace
 from isthmus.core.reply import Reply
+from isthmus.core.stage import Stage, compose
+from isthmus.data_plane.caching.native_key import fingerprint
 from isthmus.data_plane.gateway_host.address import check_path, check_query, check_target_url
 from isthmus.data_plane.gateway_host.answer import Answers
 from isthmus.data_plane.gateway_host.headers import (
@@ -83,6 +87,13 @@ class Native:
         self._answers = Answers(dialects)
         self._uploads = Uploads(limits.body_max_bytes, limits.log_body_bytes)
         self._all_paths = limits.platform_keys == "all"
+        self._policies: tuple[Stage, ...] = ()
+
+    def behind(self, policies: tuple[Stage, ...]) -> Native:
+        """The same, where each request has these to pass once it is known who is asked for what."""
+        other = copy.copy(self)
+        other._policies = policies
+        return other
 
     async def __call__(self, call: Call) -> Reply:
         """The handler of native addresses: the call's own path, lines and body."""
@@ -131,13 +142,18 @@ class Native:
             body_bytes=upload.length,
             allow_private_address=place.allow_private_address,
         )
-        response = await self._sender.native(call, upstream, signs, place.provider)
-        try:
-            call.first_byte_at = time.monotonic()
-            return await self._answers(call, response, place, known, request.method == "HEAD")
-        except BaseException:
-            await response.aclose()
-            raise
+        call.fingerprint = partial(fingerprint, call, place, upstream)
+
+        async def exchange(call: Call) -> Reply:
+            response = await self._sender.native(call, upstream, signs, place.provider)
+            try:
+                call.first_byte_at = time.monotonic()
+                return await self._answers(call, response, place, known, request.method == "HEAD")
+            except BaseException:
+                await response.aclose()
+                raise
+
+        return await compose(self._policies, exchange)(call)
 
     def _check(self, call: Call, place: NativePlace) -> None:
         """Raises `InvalidRequest` where there is nothing to call the provider with, `Forbidden` where what there is is

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from isthmus.data_plane.gateway_host.address import check_path, check_query
-from isthmus.data_plane.headers import CONFIG
+from isthmus.data_plane.options.body import CONFIG
 from isthmus.errors import GatewayError, InvalidRequest
 from isthmus.wire.body import Body
 
@@ -141,15 +141,14 @@ def _lines(headers: Body | None) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def _config(config: Body | None) -> Mapping[bytes, bytes]:
-    """A wrong value counts as none, as in a header (data-plane 6.1)."""
+    """A wrong value counts as none, and is told of, as in a header (data-plane 6.1)."""
     if config is None:
         return {}
     found: dict[bytes, bytes] = {}
     for name, header in CONFIG.items():
         value = config.value(name)
-        text = None if value is None else _as_text(value, bytes(config.fields[name]))
-        if text is not None:
-            found[header] = text.encode()
+        if value is not None:
+            found[header] = value.encode() if isinstance(value, str) else bytes(config.fields[name])
     return found
 
 

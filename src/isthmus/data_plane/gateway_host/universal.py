@@ -12,6 +12,7 @@ import msgspec
 
 from isthmus.clock import Clock
 from isthmus.core.attempt import Attempt, Target
+from isthmus.core.caching.use import of_cache
 from isthmus.core.call import NO_OPTIONS, Address, Call, CallOptions
 from isthmus.core.native import NativeAsked
 from isthmus.core.reply import Reply
@@ -19,7 +20,8 @@ from isthmus.core.stage import Handler
 from isthmus.data_plane.gateway_host.failures import failure, opened, put_in_dialect
 from isthmus.data_plane.gateway_host.native import Native, NativeRequest
 from isthmus.data_plane.gateway_host.steps import INVALID_PROVIDER, Step, read_steps, unknown_provider
-from isthmus.data_plane.headers import read_options
+from isthmus.data_plane.options.body import CONFIG_SPELLED
+from isthmus.data_plane.options.headers import Layer, read_layers, set_options
 from isthmus.data_plane.routes import GATEWAY_HOST, find_older
 from isthmus.errors import InvalidRequest, UpstreamError
 from isthmus.policies.admit import KEY_HEADERS, own_key_of, token_of
@@ -66,21 +68,21 @@ class _Run:
         self._endpoint = call.endpoint
         self._address = call.address
         self._token = call.token
-        self._options = call.options
         outer = {name: value for name, value in call.headers.items() if name not in _OF_THE_ARRAY}
         self._headers = {**outer, JSON[0]: JSON[1]}
+        self._options = [_options(step, self._headers) for step in steps]
         self._settings = _of_gateway(call)
 
     def plan(self) -> Plan:
         last = len(self._steps) - 1
         first, *others = (
-            retry(Attempt(target=_unnamed(step), step=index), self._retries(step), patient=index == last)
+            retry(Attempt(target=_unnamed(step), step=index), self._retries(index), patient=index == last)
             for index, step in enumerate(self._steps)
         )
         return fallback(first, *others)
 
-    def _retries(self, step: Step) -> Retries:
-        layers = (read_options(step.config), read_options(dict(step.lines)), self._options, self._settings)
+    def _retries(self, step: int) -> Retries:
+        layers = (self._options[step], self._settings)
         return Retries(
             max_attempts=_first([layer.max_attempts for layer in layers]) or 1,
             delay_seconds=_first([layer.retry_delay_seconds for layer in layers]) or 0.0,
@@ -107,12 +109,13 @@ class _Run:
         call.endpoint, call.address, call.token = self._endpoint, self._address, self._token
         call.target = attempt.target
         call.dialect = call.body = call.chat = call.usage = call.finish_reason = call.first_byte_at = None
-        call.error = call.end = None
+        call.error = call.end = call.cache = call.fingerprint = None
+        call.told = {name: value for name, value in call.told.items() if not of_cache(name)}
         call.model, call.stream, call.notes, call.sent, call.request_size, call.status = "", False, (), b"", 0, 0
+        call.receipt = ()
         call.headers = {**self._headers, **dict(step.lines)}
-        options = read_options({**call.headers, **step.config})
-        call.options = msgspec.structs.replace(options, request_timeout_seconds=attempt.timeout_seconds)
-        call.event_id = options.event_id or call.id
+        options = self._options[attempt.step]
+        set_options(call, msgspec.structs.replace(options, request_timeout_seconds=attempt.timeout_seconds))
         call.token = call.token or token_of(call, self._clock.now())
         call.own_key = own_key_of(call)
 
@@ -168,6 +171,11 @@ def _check_provider(call: Call, index: int, step: Step) -> None:
 def _unnamed(step: Step) -> Target:
     """What the row says of a step that failed before its model was known."""
     return Target(provider=step.provider, model="", name="", dialect="")
+
+
+def _options(step: Step, outer: Mapping[bytes, bytes]) -> CallOptions:
+    """What the step's `config` says goes before its own headers, those before the call's."""
+    return read_layers(Layer(step.config, CONFIG_SPELLED), Layer(dict(step.lines)), Layer(outer))
 
 
 def _lines(step: Step) -> Sequence[tuple[bytes, bytes]]:

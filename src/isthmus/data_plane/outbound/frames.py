@@ -56,13 +56,14 @@ class ToolReader:
 
 
 class Frames:
-    """The frames of an answer. A class and not a generator, which asyncio would have to keep account of: 2 µs less."""
+    """The frames of an answer. A class and not a generator, which asyncio would have to keep account of: 2 µs less.
+    `opening`: the first one, where it has come already. `chunks`: what the others are made of."""
 
-    __slots__ = ("_chunks", "_decoder", "_ended", "_opening")
+    __slots__ = ("_decoder", "_ended", "chunks", "opening")
 
-    def __init__(self, opening: Frame, chunks: AsyncIterator[bytes], decoder: Reader) -> None:
-        self._opening: Frame | None = opening
-        self._chunks = chunks
+    def __init__(self, opening: Frame | None, chunks: AsyncIterator[bytes], decoder: Reader) -> None:
+        self.opening = opening
+        self.chunks = chunks
         self._decoder = decoder
         self._ended = False
 
@@ -70,14 +71,14 @@ class Frames:
         return self
 
     async def __anext__(self) -> Frame:
-        opening = self._opening
+        opening = self.opening
         if opening is not None:
-            self._opening = None
+            self.opening = None
             return opening
         if self._ended:
             raise StopAsyncIteration
         try:
-            return Frame(await self._chunks.__anext__(), self._decoder)
+            return Frame(await self.chunks.__anext__(), self._decoder)
         except StopAsyncIteration:
             self._ended = True
             return Frame(b"", self._decoder, last=True)

@@ -110,6 +110,7 @@ class Preparation:
 
 def tell(call: Call, notes: Sequence[Note], spellings: Mapping[str, str]) -> None:
     """`spellings`: the caller's own names. Raises `Unsupported` where the caller wants no loss."""
+    call.receipt = tuple(notes)
     call.notes = tuple(msgspec.structs.replace(note, field=spellings.get(note.field, note.field)) for note in notes)
     if call.options.strict_fidelity:
         _refuse_loss(call.notes)

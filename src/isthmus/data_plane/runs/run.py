@@ -27,6 +27,10 @@ class Leavable(Protocol):
 
     caller_left: bool
 
+    def leave(self) -> bool:
+        """Nobody reads it any more. Whether it is to be cancelled."""
+        ...
+
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """The head of the answer. `body`: all of it, where it is a refusal and no run."""
@@ -123,8 +127,9 @@ class Run:
         gateway stops."""
         task, self._task = self._task, None
         if task is not None and self._call is not None and not self.ended:
-            self._call.caller_left = left
-            task.cancel()
+            self._call.caller_left = False
+            if not left or self._call.leave():
+                task.cancel()
 
     def read(self, offset: int, most: int) -> bytes:
         """`most` bytes from `offset` on, or what there is of them in one place."""

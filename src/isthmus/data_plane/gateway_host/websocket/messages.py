@@ -31,7 +31,11 @@ _TOLD: Mapping[str, str] = {
     "content-type": "contentType",
     "content-encoding": "contentEncoding",
     "retry-after": "retryAfter",
+    "x-ratelimit-limit": "rateLimitLimit",
+    "x-ratelimit-remaining": "rateLimitRemaining",
+    "x-ratelimit-reset": "rateLimitReset",
     "cf-aig-fidelity": "fidelity",
+    "cf-aig-notice": "notice",
     "cf-aig-run-id": "runId",
 }
 
@@ -87,7 +91,8 @@ def read_create(data: bytes) -> Create | Refused:
 
 
 def metadata_of(event_id: str | None, status: int, headers: Headers) -> dict[str, Any]:
-    """All that a caller is told of its answer beside the answer. The vendor's keys first; there is no cache yet."""
+    """All that a caller is told of its answer beside the answer. The vendor's keys first; an answer that the cache
+    had nothing to do with is a MISS too."""
     told: dict[str, Any] = {"cacheStatus": "MISS"}
     if event_id is not None:
         told["eventId"] = event_id

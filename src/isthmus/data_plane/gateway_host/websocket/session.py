@@ -82,9 +82,8 @@ class Session:
             logger.exception("a WebSocket failed")
             self._frames.close(INTERNAL_ERROR, "the gateway failed")
         for task, caller in self._tasks.items():
-            if caller.call is not None:
-                caller.call.caller_left = True
-            task.cancel()
+            if caller.call is None or caller.call.leave():
+                task.cancel()
         await self._settled()
 
     async def _step(self) -> bool:
