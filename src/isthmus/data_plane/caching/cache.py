@@ -240,7 +240,7 @@ def _begun(call: Call, use: CacheUse, flight: Flight, reply: Reply) -> Pieces:
         headers=reply.headers,
         length=reply.length,
         cache_status=use.status,
-        told={SCORE: call.told[SCORE]} if use.status == "SEMANTIC" else {},
+        told={name: call.told[name] for name in (SCORE, KEY)} if use.status == "SEMANTIC" else {},
         models=call.model_names,
         notes=call.receipt,
         constrained=target.constrain_tools,

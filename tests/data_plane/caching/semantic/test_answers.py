@@ -200,6 +200,16 @@ async def test_what_was_purged_is_not_found(gateway: Gateway) -> None:
     assert (await place.figures())["vectors"] == 1
 
 
+async def test_the_key_that_is_told_is_the_one_to_purge(gateway: Gateway) -> None:
+    place = await made(gateway, "told")
+    await place.ask(ONE)
+    found = await place.ask(OTHER)
+    keys = {"keys": [found.headers["cf-aig-cache-key"]]}
+    purged = await gateway.manage("POST", "gateways/told/cache/purge", keys)
+    assert (status(found), purged.json()["result"]) == ("SEMANTIC", {"purged": 1})
+    assert status(await place.ask(OTHER)) == "MISS"
+
+
 async def test_calls_at_a_time_share_one_look(gateway: Gateway) -> None:
     place = await made(gateway, "together")
     first = await place.ask(ONE)

@@ -13,7 +13,7 @@ import msgspec
 from isthmus.clock import Clock, SystemClock
 from isthmus.core.caching.answer import CacheScope, unpack
 from isthmus.core.caching.semantic import Partition, SemanticFigures
-from isthmus.core.caching.use import SCORE, CacheUse
+from isthmus.core.caching.use import KEY, SCORE, CacheUse
 from isthmus.core.call import Call
 from isthmus.core.gateway import Gateway, SemanticCache
 from isthmus.core.reply import Reply
@@ -119,6 +119,7 @@ class SemanticAnswers:
             if reply is None:
                 continue
             call.told[SCORE] = b"%.3f" % near.score
+            call.told[KEY] = near.key.hex().encode()  # by which it can be purged
             self._figures.hit(use.scope)
             answer = unpack(packed)
             if answer is None or parts.chance() >= settings.shadow_share:
