@@ -20,7 +20,7 @@ from bench import answers
 from bench.rows import BEYOND_REACH, Kind
 from bench.systems.server import BenchError
 from isthmus.clock import SteadyClock
-from isthmus.core.attempt import Target
+from isthmus.core.attempt import Located, Target
 from isthmus.core.caching.answer import CacheScope
 from isthmus.core.caching.use import CacheStatus
 from isthmus.core.call import Call, Endpoint
@@ -33,11 +33,15 @@ from isthmus.core.snapshot import Snapshot
 from isthmus.core.stage import Handler, compose
 from isthmus.data_plane.caching.cache import AnswerCache, AnswerCacheParts, CacheLimits
 from isthmus.data_plane.caching.replay import Replay
+from isthmus.data_plane.caching.semantic.answers import SemanticAnswers, SemanticParts
 from isthmus.data_plane.outbound.frames import Frames, LateReader
 from isthmus.data_plane.outbound.prepare import Preparation
+from isthmus.data_plane.pipeline import policies
+from isthmus.data_plane.send import Caller
 from isthmus.policies.limit_rate import limit_rate
 from isthmus.storage.memory.cache import MemoryCache
 from isthmus.storage.memory.counters import MemoryCounters
+from isthmus.storage.memory.vectors import MemoryVectors
 from isthmus.wire.body import Body
 from isthmus.wire.registry import DIALECTS
 
@@ -48,7 +52,13 @@ _CACHE_BYTES = 8 * 1024 * 1024
 _ACCOUNT = "0" * 32
 _MODEL = "openai/gpt-5.5"
 _DIALECT = DIALECTS["openai_chat"]
-_TARGET = Target(provider="openai", model=answers.OPENAI_MODEL, name=_MODEL, dialect="openai_chat")
+_TARGET = Target(
+    provider="openai",
+    model=answers.OPENAI_MODEL,
+    name=_MODEL,
+    dialect="openai_chat",
+    located=Located(url="http://127.0.0.1/v1/chat/completions", headers=()),
+)
 _ENDPOINT = Endpoint(request_type="chat", dialect="openai_chat", errors=_DIALECT)
 _USAGE = Usage(input_tokens=142, output_tokens=80)
 
@@ -101,7 +111,7 @@ async def _measure(rounds: int, calls: int) -> list[StageCost]:
 
 
 class _Stages:
-    """The stages in the order of `data_plane.pipeline`, and gateways that differ in one thing each."""
+    """The stages of `data_plane.pipeline`, and gateways that differ in one thing each."""
 
     def __init__(self, kind: Kind, calls: int) -> None:
         preparation = Preparation(DIALECTS, _fetch_nothing)
@@ -115,10 +125,16 @@ class _Stages:
             current=lambda: _SNAPSHOT,
         )
         cache = AnswerCache(parts, CacheLimits())
+        vectors = SemanticParts(
+            store=self._store,
+            index=MemoryVectors(max_bytes=0),
+            embedder=_NoVectors(),
+            deliver=_deliver_nothing,
+            dialects=DIALECTS,
+        )
         hold, take = limit_rate(MemoryCounters(), clock, str)
-        stages = (hold, cache.stage(skips_checks=True), cache.stage(skips_checks=False), take)
         self._alone = _Answers(kind)
-        self._around = compose(stages, self._alone)
+        self._around = compose((hold, *policies(cache, SemanticAnswers(vectors), take, (hold,))), self._alone)
         self._request = answers.chat_request(_MODEL, stream=kind is Kind.SSE)
         self._streams = kind is Kind.SSE
         self._gateways = {work: _gateway(work) for work in Work}
@@ -221,6 +237,17 @@ def _settings(work: Work) -> GatewaySettings:
 
 async def _fetch_nothing(chat: Chat, addresses: Sequence[str]) -> Chat:
     raise AssertionError("no question here has files")
+
+
+async def _deliver_nothing(call: Call, reply: Reply, caller: Caller) -> None:
+    raise AssertionError("no gateway here answers what was asked in other words")
+
+
+class _NoVectors:
+    """No gateway here looks for any."""
+
+    async def embed(self, texts: Sequence[str]) -> list[bytes] | None:
+        return None
 
 
 class _NoModels:

@@ -105,6 +105,18 @@ def told_of(body: dict[str, Any]) -> list[tuple[str, str]]:
         (rate(limitType="cost"), "rate_limits.rules.0.limitType", "Invalid enum value"),
         (rate(technique="leaky"), "rate_limits.rules.0.technique", "Invalid enum value"),
         (rate(token={"mode": "filter"}), "rate_limits.rules.0.token.values", "Required"),
+        (
+            rate(token={"mode": "filter", "values": []}),
+            "rate_limits.rules.0.token.values",
+            "must contain 1 to 1000 element",
+        ),
+        (
+            rate(model={"mode": "filter", "values": ["x"] * 1001}),
+            "rate_limits.rules.0.model.values",
+            "1 to 1000 element",
+        ),
+        (rate(id=""), "rate_limits.rules.0.id", "must contain 1 to 64 character"),
+        (rate(id="x" * 65), "rate_limits.rules.0.id", "must contain 1 to 64 character"),
         (rate(metadata={"k": {"mode": "filter"}}), "rate_limits.rules.0.metadata.k.values", "Required"),
         (
             rate(model={"mode": "partition", "values": []}),

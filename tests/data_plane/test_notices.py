@@ -144,7 +144,12 @@ async def test_15_of_the_step_that_answered(gateway: Gateway, simulator: Simulat
     ]
     answer = await universal(gateway, [first], shown)
     assert answer.headers[NOTICE].startswith('clamped;field="config.cacheTtl"')
-    refused = await universal(gateway, b"[]", shown)
+    vain = {**OPENAI, "config": {"cacheKey": "mine", **{f"o{number}": 1 for number in range(100)}}}
+    told = (await universal(gateway, [vain], {"cf-aig-authorization": gateway.headers["authorization"]})).headers[
+        NOTICE
+    ]
+    assert told.startswith('ignored;field="config.cacheKey";why="there is no such option"') and told.count("why") == 20
+    refused = await universal(gateway, b"[]", {**shown, "cf-aig-max-attempts": "7"})
     assert refused.status_code == 400 and refused.headers[NOTICE].startswith('clamped;field="cf-aig-max-attempts"')
     async with opened(gateway) as socket:
         message = await socket.answer(create("e", {**chat("echo: yes"), "config": {"cacheTtl": "soon"}}))

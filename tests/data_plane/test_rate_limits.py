@@ -179,6 +179,18 @@ async def test_tokens_are_what_was_used(served: Served) -> None:
     assert 100_000 - used - int(counted.headers["x-ratelimit-remaining"]) < 100
 
 
+@pytest.mark.parametrize("path", ["{ai}/v1/messages/count_tokens", "{host}/anthropic/v1/messages/count_tokens"])
+async def test_counting_takes_no_tokens(served: Served, path: str) -> None:
+    name = await make(served, f"count-{path[1:3]}", rules({"limit": 1000, "limitType": "tokens", "window": HOUR}))
+    model = "claude-haiku-4-5" if "host" in path else "anthropic/claude-haiku-4-5"
+    at = path.format(ai=f"{served.gateway.account}/ai", host=f"/v1/{served.account}/{name}")
+    text = {"model": model, "messages": [{"role": "user", "content": "word " * 1000}]}
+    counted = await served.post(at, text, name, {"anthropic-version": "2023-06-01"})
+    assert counted.status_code == 200 and "x-ratelimit-limit" not in counted.headers, counted.text
+    asked = await BY_NAME["chat"].ask(served, "Hi.", False, name)
+    assert int(asked.headers["x-ratelimit-remaining"]) > 900
+
+
 async def test_messages_of_a_socket(served: Served) -> None:
     name = await make(served, "socket", ONE)
     told = ("rateLimitLimit", "rateLimitRemaining", "rateLimitReset", "retryAfter")

@@ -236,6 +236,8 @@ async def test_values_that_could_be_taken_for_one_another(made: Any, clock: Woke
     ("selector", "counts_gpt", "counts_grok"),
     [
         ({"model": only("OpenAI/gpt-5.5")}, True, False),
+        ({"model": only("openai/gpt-5-5")}, True, False),
+        ({"model": only("OpenAI/GPT-5-*")}, True, False),
         ({"model": only("xai/grok-4")}, False, True),
         ({"model": only("grok/*", "x")}, False, True),
         ({"provider": only("xai", "elsewhere")}, False, True),
@@ -411,6 +413,20 @@ async def test_steps_count_once(made: Any, clock: WokenClock) -> None:
     assert await limited.pass_of(3, limited.call) == 2
 
 
+async def test_a_step_that_no_limit_holds_for_tells_nothing_of_the_refused_one_before_it(
+    made: Any, clock: WokenClock
+) -> None:
+    limited = Limited(made, clock, rules(rule(1, "in_flight", model=only("openai/*"))))
+    await limited.take(limited.call(), answered)
+    call = limited.call()
+    with pytest.raises(RateLimited):
+        await limited.take(call, answered)
+    assert REMAINING in call.told
+    call.target, call.model = GROK, GROK.name
+    await limited.take(call, answered)
+    assert not call.told
+
+
 async def test_a_step_for_a_model_with_a_limit_of_its_own_takes_of_that_too(made: Any, clock: WokenClock) -> None:
     """Else a first step that fails would be a way around it. What the step before held alone is given back."""
     of_grok, of_gpt = rule(1, model=only("xai/grok-4")), rule(1, "in_flight", model=only("openai/*"))
@@ -480,7 +496,7 @@ async def test_a_providers_own_headers_of_these_names_are_not_given(made: Any, c
 
 async def test_more_values_than_can_be_counted(made: Any, clock: WokenClock) -> None:
     limited = Limited(
-        made, clock, rules(rule(9, metadata={"user": PARTITION})), MemoryCounters(CounterLimits(counters=2))
+        made, clock, rules(rule(9, metadata={"user": PARTITION})), MemoryCounters(CounterLimits(counters=6))
     )
     assert [await limited.passes(limited.call(user=user)) for user in "aabbcab"] == [
         *(True, True, True, True, False, True, True)

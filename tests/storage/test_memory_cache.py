@@ -22,14 +22,15 @@ ACCOUNTS = ("one", "two")
 GATEWAYS = ("default", "other")
 SCOPES = [CacheScope(account, gateway) for account in ACCOUNTS for gateway in GATEWAYS]
 KEYS = [bytes([number]) * 32 for number in range(4)]
-MODELS = ("openai/gpt-4o", "Anthropic/Claude", "@cf/Über/modell")
+MODELS = ("openai/gpt-4.1", "Anthropic/Claude", "@cf/Über/modell")
 PROVIDERS = ("openai", "custom-mine")
 FOREVER = 1e12
 
 scopes = st.sampled_from(SCOPES)
 keys = st.sampled_from(KEYS)
 some_models = st.lists(st.sampled_from(MODELS), min_size=1, max_size=3).map(tuple)
-spelled_models = st.lists(st.sampled_from([*MODELS, *map(str.upper, MODELS), "absent"]), max_size=2).map(tuple)
+spellings = [*MODELS, *map(str.upper, MODELS), "OpenAI/gpt-4-1", "absent"]
+spelled_models = st.lists(st.sampled_from(spellings), max_size=2).map(tuple)
 purges = st.builds(
     Purge,
     account_id=st.sampled_from((*ACCOUNTS, "absent")),
@@ -44,11 +45,15 @@ def touches(purge: Purge, scope: CacheScope) -> bool:
     return scope.account_id == purge.account_id and purge.gateway_id in (None, scope.gateway_id)
 
 
+def folded(model: str) -> str:
+    return model.lower().replace(".", "-")
+
+
 def names(purge: Purge, key: bytes, entry: CacheEntry) -> bool:
-    wanted = None if purge.models is None else {model.lower() for model in purge.models}
+    wanted = None if purge.models is None else {folded(model) for model in purge.models}
     return (
         (purge.keys is None or key in purge.keys)
-        and (wanted is None or any(model.lower() in wanted for model in entry.models))
+        and (wanted is None or any(folded(model) in wanted for model in entry.models))
         and purge.provider in (None, entry.provider)
     )
 

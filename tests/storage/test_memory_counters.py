@@ -313,3 +313,39 @@ async def test_where_all_are_live_another_is_refused_and_none_forgotten() -> Non
     for claim in claims[:3]:
         assert await admitted(counters, claim, NOW + 4, 2) == 1  # nor was anything taken with the one refused
     assert await admitted(counters, claims[4], NOW + 10) == 1
+
+
+def of_value(account: str, number: int, rule: str = "rule") -> Claim:
+    return Claim(key=f"{account}/gateway/{rule}/{number}", measure="requests", limit=9, window_seconds=10**6)
+
+
+async def test_no_account_and_no_rule_takes_the_room_of_others() -> None:
+    counters = make(counters=900)
+
+    async def made(account: str, rule: str = "rule") -> int:
+        taken = [await counters.take("t", (of_value(account, number, rule),), NOW) for number in range(1000)]
+        return sum(not each.full for each in taken)
+
+    assert await made("a") == 300  # a third of the room
+    assert [await made("a", f"rule {number}") for number in range(8)] == [100, 34, 11, 4, 1, 0, 0, 0]  # half of it
+    assert await made("b") == 150
+    own = Claim(key="a/gateway/its own", measure="requests", limit=1, window_seconds=10)
+    assert (await counters.take("t", (own,), NOW)).ticket is not None  # what is for no value has room
+    assert (await counters.take("t", (of_value("a", 0),), NOW)).ticket is not None  # nor is any forgotten
+
+
+async def test_who_is_refused_takes_up_no_room() -> None:
+    counters = make(counters=900)
+    first = requests("fixed", 1, "a/gateway/first")
+    for number in range(1000):
+        await counters.take("t", (first, of_value("a", number)), NOW)
+    assert not (await counters.take("t", (of_value("a", 1000),), NOW)).full
+    assert len([1 for number in range(1000) if (await counters.take("t", (of_value("b", number),), NOW)).ticket]) > 290
+
+
+async def test_what_is_over_gives_its_account_room_again() -> None:
+    counters = make(counters=9)
+    for window in range(20):
+        claims = [structs.replace(of_value("a", number), window_seconds=WINDOW) for number in range(5)]
+        taken = [await counters.take("t", (claim,), NOW + window * WINDOW) for claim in claims]
+        assert [each.full for each in taken] == [False, False, False, True, True]

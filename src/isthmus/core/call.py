@@ -175,7 +175,9 @@ class Call:
         "gateway",
         "headers",
         "held",
+        "hung_up",
         "id",
+        "in_run",
         "incoming",
         "keeps_thinking",
         "lines",
@@ -254,11 +256,18 @@ class Call:
         self.end: End | None = None
         self.error: GatewayError | None = None
         self.caller_left = False
+        self.hung_up = False  # the connection is no more: has the caller left, too, or is it to come back?
+        self.in_run = False  # the answer is made apart from the connection, and whoever makes it says who has left
 
     @property
     def cached(self) -> bool:
         """Whether the answer was given before, so that no provider was asked for it."""
         return self.cache is not None and self.cache.status != "MISS"
+
+    def hang_up(self) -> bool:
+        """The caller's connection is no more. Whether what serves that is to be cancelled."""
+        self.hung_up = True
+        return self.in_run or self.leave()
 
     def leave(self) -> bool:
         """The caller has left. Whether the call is to be cancelled: not where others wait for its answer."""

@@ -71,7 +71,7 @@ class SpendLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class RateRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ours. At most `limit` requests or tokens in `window` seconds, or requests `in_flight` at a time (which has no
     window). A selector narrows the rule to some values, or counts each by itself; `token` knows tokens by their ids.
-    `id` is 8 hexadecimal digits, made where it is not given."""
+    `id`, a short text, is made where it is not given."""
 
     limit: Annotated[int, Meta(ge=1)]
     limitType: Literal["requests", "tokens", "in_flight"]

@@ -56,6 +56,7 @@ class Egress:
             return
         making = runs.detach(self._record(call, reply, run, runs))
         run.driven(making, call)
+        call.in_run = True
         await self._follow(call, run, making, caller)
 
     def _begin(self, call: Call, reply: Reply, runs: RunStore) -> Run | None:
@@ -107,8 +108,8 @@ class Egress:
                     await caller.pass_on(piece)
                 await caller.pass_on(b"", False)
             except asyncio.CancelledError:
-                if answer is None or not call.caller_left:
-                    run.stop(left=call.caller_left)
+                if answer is None or not call.hung_up:
+                    run.stop(left=call.hung_up)
                     await asyncio.wait((making,))  # the call is its own until its row is kept
                 raise
 

@@ -93,7 +93,7 @@ class DataPlane:
                 await self._egress.deliver(call, refuse(call, problem), connection)
         except asyncio.CancelledError:
             # A call that outlives the drain says so; a stream that has begun can only break off.
-            if not call.caller_left:
+            if not call.hung_up:
                 refusal = refuse(call, cut_short(call))
                 await connection.stop(refusal.status, head(call, refusal), refusal.body or b"")
         finally:
@@ -130,7 +130,7 @@ class DataPlane:
             connection.hand_over(frames, opening)
             await Session(frames, partial(self._ask, call), connection.begin, self._sockets).run()
         except asyncio.CancelledError:
-            if not call.caller_left:
+            if not call.hung_up:
                 refusal = refuse(call, cut_short(call))
                 await connection.stop(refusal.status, head(call, refusal), refusal.body or b"")
         finally:

@@ -83,7 +83,7 @@ def pipeline(parts: Parts) -> Mapping[str, Handler]:
     choose = chooser(parts.ensure_default)  # again, where the body names another gateway
     read = read_request(parts.log_body_bytes, parts.bypass_platform_models, choose)  # last: the costly part
     here = read_request(parts.log_body_bytes, False, None)  # the path names the gateway: none is bypassed
-    checked = policies(parts, taking, (recorded, holding))
+    checked = policies(parts.cache, parts.semantic, taking, (recorded, holding))
     native = parts.native.behind(checked)
     own = {  # a step of the universal endpoint may ask for these too
         "compat": compose((here, resolve(compat_target), *checked), _answer(parts)),
@@ -107,13 +107,15 @@ def pipeline(parts: Parts) -> Mapping[str, Handler]:
     }
 
 
-def policies(parts: Parts, taking: Stage, around: Sequence[Stage]) -> tuple[Stage, ...]:
+def policies(
+    cache: AnswerCache, semantic: SemanticAnswers, taking: Stage, around: Sequence[Stage]
+) -> tuple[Stage, ...]:
     """What calls pass once it is known who is asked, on every address. `around`: what stands around every call."""
     return (
-        parts.cache.stage(skips_checks=True),  # where a gateway wants Cloudflare's order: a hit is asked nothing more
+        cache.stage(skips_checks=True),  # where a gateway wants Cloudflare's order: a hit is asked nothing more
         # policies and guardrails come here: what they forbid now was not forbidden, maybe, when it was kept
-        parts.cache.stage(skips_checks=False),  # behind all that may refuse: no hit walks around it
-        parts.semantic.stage(parts.cache, around),  # behind the exact one: whoever asks the same shares one look
+        cache.stage(skips_checks=False),  # behind all that may refuse: no hit walks around it
+        semantic.stage(cache, around),  # behind the exact one: whoever asks the same shares one look
         taking,  # behind the cache: a hit takes nothing of a limit
     )
 

@@ -27,8 +27,8 @@ DISCARDED_MAX_BYTES = 4 * 1024 * 1024
 class Leavable(Protocol):
     """A call, as its connection sees it."""
 
-    def leave(self) -> bool:
-        """Its caller has left. Whether it is to be cancelled."""
+    def hang_up(self) -> bool:
+        """Its connection is no more. Whether it is to be cancelled."""
         ...
 
 
@@ -277,7 +277,7 @@ class CallerProtocol(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
-        if self.call is not None and self._task is not None and self.call.leave():
+        if self.call is not None and self._task is not None and self.call.hang_up():
             self._task.cancel()
 
     def pause_writing(self) -> None:

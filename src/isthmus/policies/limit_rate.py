@@ -87,6 +87,8 @@ class _Limiter:
             claims = tuple([claim for rule in limits.rules if (claim := rule.claimed(call)) is not None])
         if call.ticket is not None:
             claims = self._carried(call, call.ticket, claims, limits.leases)
+        elif LIMIT in call.told:  # a step before this one was refused, and its limit may be none of this one's
+            call.told = {name: value for name, value in call.told.items() if name not in TOLD}
         if claims:
             taken = await self._counters.take(call.id, claims, self._clock.now())
             if taken.ticket is None:

@@ -227,7 +227,8 @@ class States(Protocol):
 
 class Purge(msgspec.Struct, frozen=True, kw_only=True):
     """Which entries go: an account's, or those of one gateway of it; of these, where something more is said, those that
-    it is true of: of one of the `keys`, with one of the `models` (in any case) among their own, of the `provider`."""
+    it is true of: of one of the `keys`, with one of the `models` among their own (in any case, with dots or hyphens),
+    of the `provider`."""
 
     account_id: str
     gateway_id: str | None = None

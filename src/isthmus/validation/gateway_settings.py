@@ -30,6 +30,9 @@ READ_ONLY = frozenset({"id", "is_default", "declared", "created_at", "modified_a
 
 FIELD_NAMES = tuple(field.encode_name for field in structs.fields(GatewaySettings))
 RULE_ID_DIGITS = 8
+RULE_ID_MAX_CHARACTERS = 64
+SELECTED_MAX = 1000
+"""Values of one selector of a rate limit: every call is held against them."""
 
 
 def read_settings(body: Mapping[str, object], prefix: tuple[str, ...] = (BODY,)) -> GatewaySettings:
@@ -130,12 +133,22 @@ def _rate_problems(limits: RateLimits, path: tuple[str, ...]) -> Iterator[Proble
             yield Problem(path=(*place, "window"), message="'in_flight' has no window: it counts requests at a time")
         elif rule.limitType != "in_flight" and rule.window is UNSET:
             yield Problem(path=(*place, "window"), message="Required")
+        if isinstance(rule.id, str) and not 1 <= len(rule.id) <= RULE_ID_MAX_CHARACTERS:
+            message = f"String must contain 1 to {RULE_ID_MAX_CHARACTERS} character(s)"
+            yield Problem(path=(*place, "id"), message=message)
         for name in ("token", "model", "provider"):
             selector = getattr(rule, name)
             if selector is not UNSET:
-                yield from _selector_problems(selector, (*place, name))
+                yield from _counted_problems(selector, (*place, name))
         for key, selector in (rule.metadata or {}).items():
-            yield from _selector_problems(selector, (*place, "metadata", key))
+            yield from _counted_problems(selector, (*place, "metadata", key))
+
+
+def _counted_problems(selector: Selector, path: tuple[str, ...]) -> Iterator[Problem]:
+    """A rule for none of all values would count nothing, and nobody would see it."""
+    yield from _selector_problems(selector, path)
+    if selector.mode == "filter" and selector.values is not UNSET and not 1 <= len(selector.values) <= SELECTED_MAX:
+        yield Problem(path=(*path, "values"), message=f"Array must contain 1 to {SELECTED_MAX} element(s)")
 
 
 def _id_problems(rules: Sequence[SpendRule | RateRule], path: tuple[str, ...]) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from conftest import Gateway, StartGateway
 from data_plane import spoken
 from data_plane.callers import AT, CALLERS, CHAT, MESSAGES, RESPONSES, ask, asked, path, providers
 from data_plane.odd_provider import LAST_CHUNK, Asked, OddProvider, chunk, http, stream_head
-from data_plane.runs.paced import Paced, paced
+from data_plane.runs.paced import Paced, begin, paced, resume
 
 TEXTS = ("One ", "two ", "three.")
 MANY = 100
@@ -258,3 +258,63 @@ def _paced(stream: bool) -> Paced:
 async def _asked(provider: OddProvider, count: int) -> None:
     while len(provider.requests) < count:
         await asyncio.sleep(0)
+
+
+async def test_a_hurried_first_caller_hurries_nobody(cached: Gateway, provider: OddProvider) -> None:
+    held = Held(whole(CHAT))
+    provider.answer = held.answer
+    leading = asyncio.ensure_future(ask(cached, CHAT, AT[CHAT], "Hi.", headers={"cf-aig-request-timeout": "300"}))
+    await all_wait(provider, 1)
+    following = [asyncio.ensure_future(ask(cached, CHAT, AT[CHAT], "Hi.")) for _ in range(3)]
+    await all_wait(provider, 4)
+    assert (await leading).status_code == 504
+    await asyncio.wait_for(_asked(provider, 2), 5)
+    held.let.set()
+    assert [each.status_code for each in await asyncio.gather(*following)] == [200] * 3
+    assert len(provider.requests) == 2
+
+
+async def test_who_joins_waits_no_longer_than_it_wants(cached: Gateway, provider: OddProvider) -> None:
+    held = Held(whole(CHAT))
+    provider.answer = held.answer
+    leading = asyncio.ensure_future(ask(cached, CHAT, AT[CHAT], "Hi."))
+    await all_wait(provider, 1)
+    hurried = await ask(cached, CHAT, AT[CHAT], "Hi.", headers={"cf-aig-request-timeout": "100"})
+    assert hurried.status_code == 504
+    held.let.set()
+    assert ((await leading).status_code, len(provider.requests)) == (200, 1)
+
+
+async def test_a_stream_that_can_be_come_back_to_goes_on_alone(cached: Gateway, provider: OddProvider) -> None:
+    answer = paced(CHAT, *TEXTS)
+    provider.answer = answer.answer
+    beginning = asyncio.ensure_future(begin(cached, CHAT, AT[CHAT]))
+    await all_wait(provider, 1)
+    answer.allow(2)
+    caller = await beginning
+    await caller.blocks(1)
+    await caller.leave()
+    back = await resume(cached, caller.run_id, None)
+    for count in range(3, 6):  # one by one: each is asked for when the one before it is here
+        answer.allow(count)
+        await back.blocks(count - 1)
+    answer.allow()
+    assert b"three." in await back.rest()
+    (row,) = await rows(cached, 1)
+    assert (row["end"], row["status_code"]) == ("completed", 200)
+    again = await ask(cached, CHAT, AT[CHAT], "Say something.", stream=True)
+    assert (again.headers["cf-aig-cache-status"], len(provider.requests)) == ("HIT", 1)
+
+
+async def test_what_runs_in_the_background_is_cancelled_at_once(cached: Gateway, provider: OddProvider) -> None:
+    answer = paced(RESPONSES, *TEXTS)
+    provider.answer = answer.answer
+    body = asked(RESPONSES, AT[RESPONSES], "Hi.") | {"background": True, "store": True}
+    made = await cached.post("v1/responses", body)
+    await asyncio.wait_for(_asked(provider, 1), 5)
+    other = asyncio.ensure_future(ask(cached, RESPONSES, AT[RESPONSES], "Hi."))
+    await asyncio.wait_for(_asked(provider, 2), 5)
+    cancelled = await asyncio.wait_for(cached.post(f"v1/responses/{made.json()['id']}/cancel"), 5)
+    assert cancelled.json()["status"] == "cancelled"
+    answer.allow()
+    assert "three." in (await other).text

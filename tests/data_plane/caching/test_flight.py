@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from isthmus.core.call import Call, Endpoint
 from isthmus.core.snapshot import Snapshot
 from isthmus.data_plane.caching.flight import Flight, Head
-from isthmus.data_plane.caching.shared import Pieces, Room
+from isthmus.data_plane.caching.shared import SMALL_BYTES, Pieces, Room
 from isthmus.errors import GatewayError, Interrupted, PolicyError, Unavailable
 from isthmus.wire.registry import DIALECTS
 
@@ -297,10 +297,15 @@ async def test_a_long_answer_is_not_kept_and_goes_at_the_pace_of_the_slowest() -
 
 
 async def test_what_is_kept_for_joining_is_bounded_over_all() -> None:
-    stand = Stand(room=10)
+    """But for so much of each as long answers of others must not push out."""
+    piece = b"x" * SMALL_BYTES
+    stand = Stand(max_bytes=10 * SMALL_BYTES, room=10)
     leading = stand.lead(call())
-    stand.source.say(b"123456", b"789012", None)
-    assert await leading == b"123456789012"
+    stand.source.say(piece)
+    await turns()
+    assert stand.flight.answer.kept
+    stand.source.say(b"!", None)
+    assert await leading == piece + b"!"
     assert stand.closed == 1 and stand.room.used == 0 and not stand.flight.answer.kept
 
 

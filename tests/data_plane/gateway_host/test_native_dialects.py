@@ -167,7 +167,16 @@ async def test_whole_answers_byte_for_byte(native: Gateway, upstream: Upstream, 
     assert row["tokens_in"] == (3 if b"usage" in body else None)
 
 
-@pytest.mark.parametrize("content", [b"{", b'{"model":"a","model":"b"}', b"[1]", b'{"model":7}', b"{}", b"\xff"])
+async def test_a_model_named_twice_is_sent_to_nobody(native: Gateway, upstream: Upstream) -> None:
+    """Limits, and what a token may call, would go by one of the two, and the provider by the other."""
+    headers = {**ours(native), "content-type": "application/json"}
+    answer = await native.client.post(
+        f"{base(native)}/openai/chat/completions", content=b'{"model":"a","model":"b"}', headers=headers
+    )
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, 7000) and not upstream.requests
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b'{"model":7}', b"{}", b"\xff"])
 async def test_bodies_that_are_the_providers_to_refuse(native: Gateway, upstream: Upstream, content: bytes) -> None:
     upstream.answer = answered(b'{"error":{"message":"no","type":"x"}}', "400 Bad Request", "x-request-id: r")
     headers = {**ours(native), "content-type": "application/json"}

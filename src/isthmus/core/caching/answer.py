@@ -13,7 +13,7 @@ FORMAT = 1
 """Raised with every change of `CachedAnswer`: an entry of another format counts as none."""
 
 
-class CacheScope(msgspec.Struct, frozen=True, gc=False):
+class CacheScope(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """Entries of two scopes never meet."""
 
     account_id: str

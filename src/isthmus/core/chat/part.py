@@ -41,7 +41,7 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True):
     opaque: Opaque | None = None
 
 
-class Text(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
+class Text(msgspec.Struct, frozen=True, kw_only=True, tag="text", omit_defaults=True, gc=False):
     text: str
     citations: tuple[Citation, ...] = ()
     cache: CacheMark | None = None

@@ -61,7 +61,7 @@ __all__ = [
 ]
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One turn. System and developer instructions are messages too, in the place where the caller put them.
 
     A `tool` message holds exactly one ToolResult. `user` holds Text, Image, Document, Audio and Video; `assistant`
@@ -86,7 +86,7 @@ class AnswerFormat(msgspec.Struct, frozen=True, kw_only=True):
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-class Chat(msgspec.Struct, frozen=True, kw_only=True):
+class Chat(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A text generation request. `model` is the caller's name for it. `max_tokens` bounds the answer and its thinking.
 
     `effort` and `thinking_budget` are two spellings of one wish; a reader sets the one it was given. `summary` says how

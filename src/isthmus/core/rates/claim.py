@@ -16,7 +16,8 @@ LEASE_SECONDS = 60.0
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """`key` names one counter, of one measure, window and technique; whoever shares it shares the limit.
+    """`key` names one counter, of one measure, window and technique; whoever shares it shares the limit. Its parts,
+    with slashes between them: account, gateway, rule, and where each value has a counter of its own the value's.
     `window_seconds` 0 for `in_flight`. `amount`: how much of it the call takes now (1, or the tokens that it is
     expected to use)."""
 

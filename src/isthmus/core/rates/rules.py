@@ -167,16 +167,21 @@ def _is_one_of(value: Callable[[Call], str | None], values: frozenset[str]) -> C
 
 
 def _is_model(names: tuple[str, ...]) -> Callable[[Call], bool]:
-    """By the names that a token may be bound to: any of the model's, in any case, or the beginning of one and `*`."""
-    lower = [name.lower() for name in names]
+    """By the names that a token may be bound to: any of the model's, in any case, or the beginning of one and `*`. With
+    dots or with hyphens: nobody gets around a limit by the other ones."""
+    lower = [_folded(name) for name in names]
     exact = frozenset(lower)
     beginnings = tuple(name[:-1] for name in lower if name.endswith("*"))
 
     def holds(call: Call) -> bool:
-        spelled = [] if call.target is None else [name.lower() for name in call.model_names]
+        spelled = [] if call.target is None else [_folded(name) for name in call.model_names]
         return any(name in exact or name.startswith(beginnings) for name in spelled)
 
     return holds
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace(".", "-")
 
 
 def _digest(value: object) -> str:

@@ -91,7 +91,15 @@ class AnswerCache:
             reply = self.given(call, packed, "HIT")
             if reply is not None:
                 return reply
-        return await self._asked(call, use, call_next)
+        place = (use.scope, use.key, use.generation)  # an answer begun before a purge is nobody's who comes after it
+        flight = self._flights.get(place) if use.reads else None
+        if flight is not None:
+            return await self._joined(call, use, flight, call_next)
+        joinable = use.reads and not call.in_run  # what runs in the background may be cancelled, others or not
+        flight = self._flight(partial(self._forget, place) if joinable else _nobody)
+        if joinable:
+            self._flights[place] = flight
+        return await self._led(call, use, flight, call_next)
 
     def given(self, call: Call, packed: bytes, status: CacheStatus) -> Reply | None:
         """A kept answer; None where it is of no use to this call."""
@@ -130,21 +138,15 @@ class AnswerCache:
             _tell_idle_ttl(call)
         return None
 
-    async def _asked(self, call: Call, use: CacheUse, call_next: Handler) -> Reply:
-        place = (use.scope, use.key, use.generation)  # an answer begun before a purge is nobody's who comes after it
-        flight = self._flights.get(place) if use.reads else None
-        if flight is not None:
-            pieces = await flight.join(call)
-            if pieces is None:
-                return await self._led(call, use, flight, call_next)
-            reply = await self._followed(call, use, flight, pieces)
-            if reply is not None:
-                return reply
-        joinable = use.reads and flight is None
-        flight = Flight(self._limits.entry_max_bytes, self._room, partial(self._forget, place) if joinable else _nobody)
-        if joinable:
-            self._flights[place] = flight
-        return await self._led(call, use, flight, call_next)
+    async def _joined(self, call: Call, use: CacheUse, flight: Flight, call_next: Handler) -> Reply:
+        pieces = await flight.join(call)
+        if pieces is None:
+            return await self._led(call, use, flight, call_next)
+        reply = await self._followed(call, use, flight, pieces)
+        return await self._led(call, use, self._flight(_nobody), call_next) if reply is None else reply
+
+    def _flight(self, no_more: Callable[[], None]) -> Flight:
+        return Flight(self._limits.entry_max_bytes, self._room, no_more)
 
     def _forget(self, place: Place) -> None:
         del self._flights[place]

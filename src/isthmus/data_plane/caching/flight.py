@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Literal
 
@@ -21,7 +20,7 @@ from isthmus.core.chat.fidelity import Note
 from isthmus.core.chat.usage import Usage
 from isthmus.core.reply import Headers
 from isthmus.data_plane.caching.shared import Pieces, Room, SharedAnswer
-from isthmus.errors import GatewayError, InternalError, UpstreamError
+from isthmus.errors import GatewayError, InternalError, TimedOut, UpstreamError
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +56,7 @@ class Flight:
         self._leader: Call | None = None
         self._reader: Pieces | None = None  # the leader's
         self._task: asyncio.Task[object] | None = None
-        self._waiting: deque[tuple[Call, asyncio.Future[Pieces | None]]] = deque()
+        self._waiting: dict[asyncio.Future[Pieces | None], Call] = {}  # the first come first
 
     def lead(self, call: Call) -> None:
         """From here on this call asks for all."""
@@ -66,11 +65,22 @@ class Flight:
 
     async def join(self, call: Call) -> Pieces | None:
         """The call's own reader, once the head is known; None where it is this call's turn to lead. Raises what the
-        leader met where that is the provider's doing, and so everybody's."""
+        leader met where that is the provider's doing, and so everybody's; `TimedOut` where the head takes longer than
+        the call wants to wait."""
         if self.head is not None:
             return self.answer.reader(call, False)
+        patience = call.options.request_timeout_seconds
+        if patience is None:
+            return await self._awaited(call)
+        try:
+            async with asyncio.timeout(patience):
+                return await self._awaited(call)
+        except TimeoutError:
+            raise TimedOut(f"The provider did not begin to answer within {patience:g} seconds.") from None
+
+    async def _awaited(self, call: Call) -> Pieces | None:
         place: asyncio.Future[Pieces | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((call, place))
+        self._waiting[place] = call
         try:
             return await place
         except asyncio.CancelledError:
@@ -79,13 +89,13 @@ class Flight:
 
     def failed(self, error: BaseException) -> None:
         """The leader has no answer. What the provider did is told to all who wait; what was the leader's own (a limit,
-        a caller who left) is not theirs, and the next of them leads."""
+        little patience, a caller who left) is not theirs, and the next of them leads."""
         self._release()
-        if not isinstance(error, UpstreamError | InternalError):
+        if not isinstance(error, UpstreamError | InternalError) or self._was_hurried(error):
             self._hand_over()
             return
         self._over()
-        for _, place in self._waiting:
+        for place in self._waiting:
             if not place.done():
                 place.set_exception(copy.copy(error))
         self._waiting.clear()
@@ -99,7 +109,7 @@ class Flight:
         if opening is not None:
             answer.add(opening)
         answer.complete = source is None
-        for call, place in self._waiting:
+        for place, call in self._waiting.items():
             if not place.done():
                 place.set_result(answer.reader(call, False))
         self._waiting.clear()
@@ -123,9 +133,14 @@ class Flight:
         """Whether somebody beside the leader waits for what it does."""
         return bool(self._waiting) or any(reader.call is not self._leader for reader in self.answer.readers)
 
+    def _was_hurried(self, error: BaseException) -> bool:
+        """Whether the leader's caller would not wait as long as others would."""
+        leader = self._leader
+        return isinstance(error, TimedOut) and leader is not None and leader.options.request_timeout_seconds is not None
+
     def _give_up(self, place: asyncio.Future[Pieces | None]) -> None:
         """Whoever waited has left, with what it may have been given meanwhile."""
-        self._waiting = deque(waiting for waiting in self._waiting if waiting[1] is not place)
+        self._waiting.pop(place, None)
         if place.done() and not place.cancelled() and place.exception() is None:
             reader = place.result()
             if reader is None:
@@ -148,7 +163,8 @@ class Flight:
     def _hand_over(self) -> None:
         """The next who waits leads; where there is none, the flight is over."""
         while self._waiting:
-            _, place = self._waiting.popleft()
+            place = next(iter(self._waiting))
+            del self._waiting[place]
             if not place.done():
                 place.set_result(None)
                 return

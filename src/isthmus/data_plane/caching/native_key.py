@@ -6,7 +6,7 @@ import msgspec
 
 from isthmus.core.call import Call
 from isthmus.core.native import NativePlace
-from isthmus.data_plane.caching.key import canonical, digest, secret_part
+from isthmus.data_plane.caching.key import canonical, digest, is_costly, secret_part
 from isthmus.data_plane.gateway_host.upload import is_json
 from isthmus.transport.protocol import UpstreamRequest
 
@@ -39,6 +39,8 @@ def fingerprint(call: Call, place: NativePlace, upstream: UpstreamRequest) -> by
 
 
 def _canonical(body: bytes) -> bytes:
+    if is_costly(body):
+        return body
     try:
         return canonical(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

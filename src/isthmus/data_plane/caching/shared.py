@@ -13,6 +13,9 @@ from collections.abc import AsyncIterator, Callable
 from isthmus.core.call import Call
 from isthmus.errors import GatewayError, Interrupted
 
+SMALL_BYTES = 64 * 1024
+"""As much of each answer is kept even where others take up all the room."""
+
 
 class Room:
     """Bytes of answers on their way that are kept so that others may join, all of them together."""
@@ -44,7 +47,7 @@ class SharedAnswer:
         self._room = room
         self._outgrown = outgrown
         self._left = left
-        self._news: list[asyncio.Future[None]] = []
+        self.news: list[asyncio.Future[None]] = []  # who waits for any
 
     def reader(self, call: Call, leads: bool) -> Pieces:
         """`leads`: the call is held by the flight as a whole; any other is, while it takes a piece for all."""
@@ -57,9 +60,10 @@ class SharedAnswer:
     def add(self, data: bytes) -> None:
         self.pieces.append(data)
         if self._counts:
-            self._size += len(data)
-            self._room.used += len(data)
-            if self._size > self._max_bytes or self._room.used > self._room.most:
+            room, length = self._room, len(data)
+            self._size += length
+            room.used += length
+            if self._size > self._max_bytes or (room.used > room.most and self._size > SMALL_BYTES):
                 self.kept = False
                 self._outgrown()
 
@@ -80,9 +84,7 @@ class SharedAnswer:
         self.ring()
 
     def let_go(self) -> None:
-        """Of what every reader has had, where it is not kept."""
-        if self.kept:
-            return
+        """Of what every reader has had."""
         end = self.first + len(self.pieces)
         had = min((reader.number for reader in self.readers), default=end)
         if had > self.first:
@@ -92,21 +94,21 @@ class SharedAnswer:
 
     def leave(self, reader: Pieces) -> None:
         self.readers.discard(reader)
-        self.let_go()
+        if not self.kept:
+            self.let_go()
         self._left()
 
     async def wait(self) -> None:
         """For a piece, for the end, or for somebody slower."""
         news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._news.append(news)
+        self.news.append(news)
         await news
 
     def ring(self) -> None:
-        if self._news:
-            news, self._news = self._news, []
-            for each in news:
-                if not each.done():
-                    each.set_result(None)
+        news, self.news = self.news, []
+        for each in news:
+            if not each.done():
+                each.set_result(None)
 
 
 class Pieces:
@@ -136,7 +138,8 @@ class Pieces:
                 await answer.wait()
         data = answer.pieces[self.number - answer.first]
         self.number += 1
-        answer.let_go()
+        if not answer.kept:
+            answer.let_go()
         return data
 
     async def aclose(self) -> None:
@@ -171,7 +174,8 @@ class Pieces:
             raise
         finally:
             answer.puller = None
-            answer.ring()
+            if answer.news:
+                answer.ring()
         if self.call.caller_left and not self._leads:
             raise asyncio.CancelledError  # it stayed so long for the others' sake
 

@@ -62,7 +62,7 @@ def _are_plain(data: bytes) -> bool:
     if not (text.startswith(_DATA) and text.endswith(b"\n\n") and text.isascii()):
         return False
     try:
-        _read_lines(text[len(_DATA) :].replace(b"\n\n" + _DATA, b"\n"))
+        _read_lines(b"\n".join(text[len(_DATA) :].split(b"\n\n" + _DATA)))  # faster than to replace it
     except (msgspec.DecodeError, RecursionError):
         return False
     return True
@@ -70,7 +70,7 @@ def _are_plain(data: bytes) -> bool:
 
 def _asks_for_several(call: Call) -> bool:
     body = call.body
-    return isinstance(body, Body) and any(name in body.data for name in _SEVERAL)
+    return isinstance(body, Body) and any([name in body.data for name in _SEVERAL])
 
 
 def _is_blocked(head: Head, data: bytes, whole: bool) -> bool:

@@ -38,6 +38,8 @@ from isthmus.wire.protocol import Dialect
 MODEL_MAX_CHARACTERS = 256
 IDENTITY = (b"accept-encoding", b"identity")
 
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
 PlatformKeys = Literal["known", "all"]
 
 # What a row calls a native request whose path is known.
@@ -178,7 +180,8 @@ class Native:
             )
 
     def _read(self, call: Call, place: NativePlace, upload: Upload) -> Known | None:
-        """What a known path's request says of itself; None where it is none that could be read."""
+        """What a known path's request says of itself; None where it is none that could be read. Raises
+        `InvalidRequest` where two could read it in two ways: limits and tokens go by what it names."""
         known = place.known
         if known is None or not isinstance(upload.body, bytes):
             return None
@@ -186,8 +189,10 @@ class Native:
             body = Body(upload.body)
             model = known.model or body.value("model")
             stream = known.streams if known.streams is not None else body.value("stream") is True
-        except InvalidRequest:  # the provider's to refuse
-            return None
+        except InvalidRequest:
+            if _is_object(upload.body):
+                raise
+            return None  # the provider's to refuse
         call.body, call.stream = body, stream
         if isinstance(model, str) and 0 < len(model) <= MODEL_MAX_CHARACTERS:
             name, author_name = place.name(model)
@@ -197,10 +202,19 @@ class Native:
             )
         if known.counts or known.embeds:
             _call_it(call, "count_tokens" if known.counts else "embeddings")
+            call.endpoint = msgspec.structs.replace(call.endpoint, counts=known.counts)
         else:
             call.dialect = self._dialects[known.dialect].name
             _call_it(call, _REQUEST_TYPES.get(call.dialect, "native"))
         return known
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        _decode_object(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _asked(request: NativeRequest) -> NativeAsked:

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from isthmus.core.chat.fidelity import Note
 from isthmus.data_plane.gateway_host.address import check_path, check_query
-from isthmus.data_plane.options.body import CONFIG
+from isthmus.data_plane.options.body import CONFIG, unknown_config
 from isthmus.errors import GatewayError, InvalidRequest
 from isthmus.wire.body import Body
 
@@ -28,14 +29,15 @@ _UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One request. `rest`: the path below the provider, no slash in front, and `query` what stood behind its question
     mark; both as the caller spelled them. `lines`: the provider's headers, names in lower case, and this step's own
-    `cf-aig-*` among them. `config`: its settings, as headers that go before those. `body`: byte for byte as it stood
-    in the array."""
+    `cf-aig-*` among them. `config`: its settings, as headers that go before those; `unread`: what else stands there.
+    `body`: byte for byte as it stood in the array."""
 
     provider: str
     rest: str
     query: bytes
     lines: tuple[tuple[bytes, bytes], ...]
     config: Mapping[bytes, bytes]
+    unread: tuple[Note, ...]
     body: bytes
 
 
@@ -75,12 +77,14 @@ def _read(index: int, body: Body) -> Step:
     asked = body.fields.get("query")
     if asked is None or bytes(memoryview(asked)[:1]) != b"{":
         raise _wrong("query", "must be the body for the provider, an object")
+    config = _inner(body, "config")
     return Step(
         provider=provider.lower(),
         rest=rest,
         query=query,
         lines=_lines(_inner(body, "headers")),
-        config=_config(_inner(body, "config")),
+        config=_config(config),
+        unread=() if config is None else unknown_config(config.fields),
         body=bytes(asked),
     )
 

@@ -175,7 +175,7 @@ def _unnamed(step: Step) -> Target:
 
 def _options(step: Step, outer: Mapping[bytes, bytes]) -> CallOptions:
     """What the step's `config` says goes before its own headers, those before the call's."""
-    return read_layers(Layer(step.config, CONFIG_SPELLED), Layer(dict(step.lines)), Layer(outer))
+    return read_layers(Layer(step.config, CONFIG_SPELLED, notes=step.unread), Layer(dict(step.lines)), Layer(outer))
 
 
 def _lines(step: Step) -> Sequence[tuple[bytes, bytes]]:

@@ -3,7 +3,8 @@ the universal endpoint (7.3)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 
 import msgspec
 
@@ -47,6 +48,12 @@ _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _NULL = b"null"
 _UNKNOWN = "there is no such option"
+
+
+def unknown_config(names: Iterable[str]) -> tuple[Note, ...]:
+    """What a step's `config` says in vain."""
+    unknown = (name for name in names if name not in CONFIG)
+    return tuple(note(f"config.{name}", _UNKNOWN) for name in islice(unknown, NOTICES_MAX))
 
 
 def run_layer(options: bytes) -> Layer:

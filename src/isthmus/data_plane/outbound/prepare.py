@@ -75,7 +75,9 @@ class Preparation:
             body = countable(call.body, call.dialect) if call.endpoint.counts else call.body
             chat = self._dialects[call.dialect].read_request(body)
             kept = chat.keep_reasoning or call.keeps_thinking
-            call.chat = msgspec.structs.replace(chat, model=call.model, stream=call.stream, keep_reasoning=kept)
+            if (chat.model, chat.stream, chat.keep_reasoning) != (call.model, call.stream, kept):
+                chat = msgspec.structs.replace(chat, model=call.model, stream=call.stream, keep_reasoning=kept)
+            call.chat = chat
         return call.chat
 
     async def _translated(self, call: Call, target: Target) -> Prepared:

@@ -105,6 +105,7 @@ class Backgrounds:
         queued = turn.view.whole(unfinished.queued(call.body, int(call.started_at)))
         turn.view.response = None
         own = copy.copy(call)
+        own.in_run = True
         own.stream = True  # upstream too: events come as they are made, and it can be stopped
         own.body = Body(call.body.changed({"stream": b"true"}))
         work = Work(own, turn, queued)

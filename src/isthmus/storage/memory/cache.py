@@ -109,6 +109,8 @@ class MemoryCache:
 
     def _generation(self, scope: CacheScope) -> int:
         purged = self._purged
+        if not purged:
+            return self._forgotten
         own, accounts = purged.get(scope, self._forgotten), purged.get(scope.account_id, self._forgotten)
         return own if own > accounts else accounts
 
@@ -141,9 +143,14 @@ def _named(shelf: Mapping[bytes, _Held], purge: Purge) -> Iterator[_Held]:
     found: Iterable[_Held] = shelf.values()
     if purge.keys is not None:
         found = [held for key in set(purge.keys) if (held := shelf.get(key)) is not None]
-    models = None if purge.models is None else {model.lower() for model in purge.models}
+    models = None if purge.models is None else set(map(_folded, purge.models))
     for held in found:
         if purge.provider is not None and held.entry.provider != purge.provider:
             continue
-        if models is None or not models.isdisjoint(map(str.lower, held.entry.models)):
+        if models is None or not models.isdisjoint(map(_folded, held.entry.models)):
             yield held
+
+
+def _folded(model: str) -> str:
+    """One name in any case, with dots or with hyphens."""
+    return model.lower().replace(".", "-")

@@ -22,6 +22,10 @@ Which planet is the largest in the solar system? | What is the largest planet in
 How do I turn on dark mode? | How do I enable dark mode?
 What is photosynthesis? | Can you explain photosynthesis?
 Translate "Good Morning" into French. | How do you say "Good Morning" in French?
+Please translate good morning to French | Translate good morning to French.
+What is the plural of "ox"? | Tell me the plural of "ox".
+How many continents are there? | What is the number of continents?
+C'est quoi la capitale de l'Espagne ? | Quelle est la capitale de l'Espagne ?
 How many grams are 1,000 kg? | How many grams are 1000kg?
 How do I return an item? | How do I return items?
 What is the sum of two and two? | What is the sum of 2 and 2?
@@ -29,7 +33,7 @@ My parcel hasn\u2019t arrived. | My parcel has not arrived
 Wie kann ich mein Abo kündigen? | Wie kündige ich mein Abo?
 ¿Cómo puedo cancelar mi pedido? | ¿Cómo cancelo mi pedido?
 Comment est-ce que je peux annuler ma commande ? | Comment puis-je annuler ma commande ?
-Как сбросить пароль? | как сбросить пароль
+Как сбросить пароль? | Как сбросить пароль
 法国的首都是哪里\uff1f | 法国的首都是哪里
 """
 
@@ -99,6 +103,67 @@ How do I reset my password? | Wie setze ich mein Passwort zurück?
 Как включить уведомления? | Как выключить уведомления?
 如何打开通知\uff1f | 如何关闭通知\uff1f
 What do you have? | What are you?
+What is it for? | What is it about?
+Where is he from? | Where is he?
+How do I sign in? | How do I sign on?
+How did Rome fall? | How would Rome fall?
+How does he win? | How did he win?
+Why do I want to hurt my dog? | Why do I hurt my dog?
+Translate I love you to French. | Translate I loved you to French.
+How far is 5m? | How far is 5M?
+5m | 5M
+What is mW? | What is MW?
+What is 5 mW? | What is 5 MW?
+How do I print A? | How do I print a?
+polish | Polish
+Polish sausage | polish sausage
+What is polish? | What is Polish?
+How do I go to the Capital? | How do I go to the capital?
+How do you say please in German? | How do you say in German?
+How do I greet in German, please | How do I greet in German
+Wie sagt man bitte auf Deutsch? | Wie sagt man auf Deutsch?
+Comment dit-on s'il vous plaît en anglais ? | Comment dit-on en anglais ?
+¿Cómo se dice por favor en inglés? | ¿Cómo se dice en inglés?
+Come si dice per favore in inglese? | Come si dice in inglese?
+Como se diz por favor em inglês? | Como se diz em inglês?
+Hoe zeg je alstublieft in het Engels? | Hoe zeg je in het Engels?
+Translate to French he came. | Translate to French he came?
+What does "not" mean? | What does not mean?
+Count the letters in strawberry | Count the letters in strawberries
+Is run a verb? | Is running a verb?
+What is x-y if x=2, y=1? | What is x y if x=2, y=1?
+What is n! for n = 5? | What is n for n = 5?
+What is beta!? | What is beta?
+What is alpha-beta? | What is alpha beta?
+What is 3 (2)? | What is 3 2?
+What is 3, 2? | What is 3 2?
+What is 5 . 3? | What is 5 3?
+What is 5 % 3? | What is 5% 3?
+What is sin (x)? | What is sin x?
+What is y'? | What is y?
+Was sind 1,000 kg? | Was sind 1000 kg?
+Was kostet das Band? | Was kostet der Band?
+Was kostet das? | Was kostet der?
+Was kostet die See? | Was kostet der See?
+Wie komme ich zum See? | Wie komme ich zur See?
+Wo ist mein Steuer? | Wo ist meine Steuer?
+Welche Steuer ist das? | Welches Steuer ist das?
+Où est le livre ? | Où est la livre ?
+Où est mon poste ? | Où est ma poste ?
+¿Dónde está el capital? | ¿Dónde está la capital?
+¿Cuándo llega del capital? | ¿Cuándo llega de la capital?
+Come è il capitale? | Come è la capitale?
+Onde está o capital? | Onde está a capital?
+Hoe groot is de bal? | Hoe groot is het bal?
+Was kann ich essen? | Kann ich essen?
+Is the shop open? | Is the shop opened?
+Who turned on the light? | Who turns on the light?
+What is painting? | What is paint?
+What can I eat? | Can I eat?
+What is a just war? | What is a war?
+What is a gift? | What is a present?
+How do I sign in to it? | How do I sign on to it?
+How does one count? | How does 1 count?
 """
 
 
@@ -117,13 +182,10 @@ def test_what_may_not(one: str, other: str) -> None:
 
 
 def test_pairs_made_to_mislead_it() -> None:
-    """When it was finished. Of them it took six; two it takes still."""
+    """When it was finished, it took six of the first 130, and then twelve of those that somebody else made."""
     found = lines(MISLEADING.read_text(encoding="utf-8"))
-    assert len(found) == 130
-    assert [one for one, other in found if agree(one, other)] == [
-        "Is the shop open?",
-        "How many people live in a house?",
-    ]
+    assert len(found) == 142
+    assert [one for one, other in found if agree(one, other)] == []
 
 
 def test_what_a_question_is_about_is_the_same_to_the_letter() -> None:

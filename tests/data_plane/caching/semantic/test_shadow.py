@@ -18,7 +18,7 @@ from isthmus.core.attempt import Located
 from isthmus.core.caching.answer import FORMAT, CachedAnswer, CacheScope
 from isthmus.core.call import Call
 from isthmus.core.reply import Reply
-from isthmus.data_plane.caching.semantic.embedder import DIMENSIONS, LocalEmbedder
+from isthmus.data_plane.caching.semantic.embedder import AT_ONCE, DIMENSIONS, LocalEmbedder
 from isthmus.data_plane.caching.semantic.figures import SAMPLES_LEAST, Figures, threshold_for
 from isthmus.data_plane.caching.semantic.shadow import CHECKS_AT_ONCE, Check, Shadows, cosine
 from isthmus.data_plane.egress import Egress
@@ -210,3 +210,19 @@ async def test_a_failing_model_is_left_alone_for_a_while(bad: bytes | Exception)
     assert await embedder.embed(["a"]) is None and len(worker.asked) == 2
     clock.moment += 11
     assert await embedder.embed(["a"]) == [vector(0)]
+
+
+async def test_who_would_only_wait_goes_on_without() -> None:
+    answers = asyncio.Event()
+
+    async def start() -> Located:
+        await answers.wait()
+        return await locate()
+
+    worker = Worker(*[GOOD] * AT_ONCE)
+    embedder = LocalEmbedder(worker, start, Clock())
+    waiting = [asyncio.ensure_future(embedder.embed(["a"])) for _ in range(AT_ONCE)]
+    await asyncio.sleep(0)
+    assert await embedder.embed(["a"]) is None
+    answers.set()
+    assert await asyncio.gather(*waiting) == [[vector(0)]] * AT_ONCE

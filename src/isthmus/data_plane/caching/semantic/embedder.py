@@ -24,6 +24,10 @@ EMBED_SECONDS = 2.0
 REST_SECONDS = 10.0
 """After a failure nobody waits for it again for so long."""
 
+AT_ONCE = 16
+"""The model answers one after the other. Whoever comes beyond these would wait for half a second and more, and for a
+time-out in the end: it goes on without."""
+
 ANSWER_MAX_BYTES = 64 * 1024
 DIMENSIONS = 384
 
@@ -51,10 +55,12 @@ class LocalEmbedder:
         self._locate = locate
         self._clock = clock
         self._rests_until = 0.0
+        self._running = 0
 
     async def embed(self, texts: Sequence[str]) -> list[bytes] | None:
-        if self._clock.monotonic() < self._rests_until:
+        if self._rests() or self._running >= AT_ONCE:
             return None
+        self._running += 1
         try:
             async with asyncio.timeout(EMBED_SECONDS):
                 return await self._embedded(texts)
@@ -64,9 +70,16 @@ class LocalEmbedder:
             reason = error.message
         except (msgspec.DecodeError, binascii.Error, ValueError):
             reason = "the local model's answer makes no sense"
+        finally:
+            self._running -= 1
+        if self._rests():  # somebody who asked at the same time has said so
+            return None
         self._rests_until = self._clock.monotonic() + REST_SECONDS
         logger.warning("the semantic cache rests for %g seconds: %s", REST_SECONDS, reason)
         return None
+
+    def _rests(self) -> bool:
+        return self._clock.monotonic() < self._rests_until
 
     async def _embedded(self, texts: Sequence[str]) -> list[bytes]:
         located = await self._locate()

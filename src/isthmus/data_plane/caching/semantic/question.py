@@ -8,7 +8,7 @@ import msgspec
 
 from isthmus.core.call import Call
 from isthmus.core.chat.request import Chat, Message, Text
-from isthmus.data_plane.caching.key import ReadChat, canonical_chat, digest, is_read_whole, place_parts
+from isthmus.data_plane.caching.key import ReadChat, canonical_chat, digest, is_costly, is_read_whole, place_parts
 from isthmus.errors import GatewayError
 from isthmus.wire.body import Body
 from isthmus.wire.embeddings.registry import CALLERS as EMBEDDINGS
@@ -34,7 +34,7 @@ def question_of(call: Call, read_chat: ReadChat, metadata: Sequence[str]) -> Que
     target = call.target
     if call.fingerprint is not None or target is None or not isinstance(call.body, Body):
         return None
-    if call.options.cache_key is not None or call.dialect in _NOT_ASKED:
+    if call.options.cache_key is not None or call.dialect in _NOT_ASKED or is_costly(call.body.data):
         return None
     try:
         chat = read_chat(call)

@@ -82,7 +82,7 @@ class Session:
             logger.exception("a WebSocket failed")
             self._frames.close(INTERNAL_ERROR, "the gateway failed")
         for task, caller in self._tasks.items():
-            if caller.call is None or caller.call.leave():
+            if caller.call is None or caller.call.hang_up():
                 task.cancel()
         await self._settled()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -44,7 +44,7 @@ def read_messages(asked: Sequence[schema.RequestMessage], receipt: Receipt) -> t
     if not asked:
         raise InvalidRequest("`messages` must hold at least one message.", param="messages")
     reading = _Reading(receipt)
-    messages = tuple(reading.read(message, f"messages.{index}") for index, message in enumerate(asked))
+    messages = tuple([reading.read(message, f"messages.{index}") for index, message in enumerate(asked)])
     check_tool_ids(messages)
     return messages
 
@@ -59,36 +59,44 @@ class _Reading:
         self._functions: list[tuple[str, str]] = []
 
     def read(self, message: schema.RequestMessage, at: str) -> Message:
-        said = self._read(message, at)
-        mark = read_mark(message.cache_control)
-        return said if mark is None else _marked(said, mark)
-
-    def _read(self, message: schema.RequestMessage, at: str) -> Message:
         if message.audio is not None:
             self._receipt.lost("messages.audio", "sounds that were said before live at OpenAI")
-        if message.role == "tool":
-            return self._read_tool_result(message, at)
-        if message.role == "function":
-            return self._read_function_result(message, at)
-        if message.role == "assistant":
-            return Message(role="assistant", parts=tuple(self._read_assistant(message, at)), name=message.name)
-        for name in ("tool_calls", "function_call"):
-            if getattr(message, name):
-                raise InvalidRequest(f"`{at}.{name}` is for assistant messages only.", param=f"{at}.{name}")
-        return Message(role=message.role, parts=tuple(_read_content(message, at)), name=message.name)
+        role, name = message.role, message.name
+        parts: tuple[Part, ...]
+        if role == "tool":
+            name, parts = None, (self._read_tool_result(message, at),)
+        elif role == "function":
+            role, name, parts = "tool", None, (self._read_function_result(message, at),)
+        elif role == "assistant":
+            parts = self._read_assistant(message, at)
+        elif message.tool_calls or message.function_call:
+            field = "tool_calls" if message.tool_calls else "function_call"
+            raise InvalidRequest(f"`{at}.{field}` is for assistant messages only.", param=f"{at}.{field}")
+        else:
+            parts = _read_content(message, at)
+        mark = read_mark(message.cache_control)
+        if mark is not None:
+            parts = _marked(parts, mark)
+        return Message(role=role, parts=parts, name=name)
 
-    def _read_assistant(self, message: schema.RequestMessage, at: str) -> Iterator[Part]:
-        yield from read_thinking(message.reasoning_content or message.reasoning, message.reasoning_details)
-        yield from _read_content(message, at)
+    def _read_assistant(self, message: schema.RequestMessage, at: str) -> tuple[Part, ...]:
+        thinking, details = message.reasoning_content or message.reasoning, message.reasoning_details
+        parts = _read_content(message, at)
+        if thinking or details:
+            parts = (*read_thinking(thinking, details), *parts)
         if message.refusal:
-            yield Refusal(text=message.refusal)
-        for index, call in enumerate(message.tool_calls or ()):
-            yield self._read_call(call, f"{at}.tool_calls.{index}")
+            parts = (*parts, Refusal(text=message.refusal))
+        if message.tool_calls:
+            calls = [self._read_call(call, f"{at}.tool_calls.{place}") for place, call in enumerate(message.tool_calls)]
+            parts = (*parts, *calls)
         if message.function_call is not None:
-            called = message.function_call
-            id_ = f"call_function_{at.rpartition('.')[2]}"
-            self._functions.append((called.name, id_))
-            yield ToolCall(id=id_, name=called.name, arguments=called.arguments)
+            parts = (*parts, self._read_function_call(message.function_call, at))
+        return parts
+
+    def _read_function_call(self, called: schema.CalledFunction, at: str) -> ToolCall:
+        id_ = f"call_function_{at.rpartition('.')[2]}"
+        self._functions.append((called.name, id_))
+        return ToolCall(id=id_, name=called.name, arguments=called.arguments)
 
     def _read_call(self, call: schema.MadeCall, at: str) -> ToolCall:
         if not call.id:
@@ -107,18 +115,17 @@ class _Reading:
             raise InvalidRequest(f"`{at}.{call.type}` is required.", param=f"{at}.{call.type}")
         return ToolCall(id=id_, name=call.function.name, arguments=call.function.arguments, signature=signature)
 
-    def _read_tool_result(self, message: schema.RequestMessage, at: str) -> Message:
+    def _read_tool_result(self, message: schema.RequestMessage, at: str) -> ToolResult:
         if not message.tool_call_id:
             raise InvalidRequest(f"`{at}.tool_call_id` is required.", param=f"{at}.tool_call_id")
         id_ = unseal_id(message.tool_call_id)[0]
-        result = ToolResult(call_id=id_, parts=_result_parts(message, at), custom=id_ in self._custom)
-        return Message(role="tool", parts=(result,))
+        return ToolResult(call_id=id_, parts=_result_parts(message, at), custom=id_ in self._custom)
 
-    def _read_function_result(self, message: schema.RequestMessage, at: str) -> Message:
+    def _read_function_result(self, message: schema.RequestMessage, at: str) -> ToolResult:
         for place, (name, id_) in enumerate(self._functions):
             if name == message.name:
                 del self._functions[place]
-                return Message(role="tool", parts=(ToolResult(call_id=id_, parts=_result_parts(message, at)),))
+                return ToolResult(call_id=id_, parts=_result_parts(message, at))
         raise InvalidRequest(f"`{at}.name` names no function that was called before it.", param=f"{at}.name")
 
 
@@ -130,35 +137,31 @@ def google_signature(extra: Any) -> Opaque | None:
     return Opaque(origin="google", data=signature) if isinstance(signature, str) and signature else None
 
 
-def _marked(message: Message, mark: CacheMark) -> Message:
+def _marked(parts: tuple[Part, ...], mark: CacheMark) -> tuple[Part, ...]:
     """The prompt may be kept up to the end of this message: its last part bears the mark, if not one of its own."""
-    for index, part in reversed(list(enumerate(message.parts))):
+    for index, part in reversed(list(enumerate(parts))):
         if isinstance(part, Text | Image | Document | Audio | Video | ToolCall | ToolResult):
             marked = msgspec.structs.replace(part, cache=part.cache or mark)
-            parts = (*message.parts[:index], marked, *message.parts[index + 1 :])
-            return msgspec.structs.replace(message, parts=parts)
-    return message
+            return (*parts[:index], marked, *parts[index + 1 :])
+    return parts
 
 
 def _result_parts(message: schema.RequestMessage, at: str) -> tuple[Text | Image | Document, ...]:
     return tuple(part for part in _read_content(message, at) if isinstance(part, Text | Image | Document))
 
 
-def _read_content(message: schema.RequestMessage, at: str) -> Iterator[Part]:
+def _read_content(message: schema.RequestMessage, at: str) -> tuple[Part, ...]:
     content = message.content
     if isinstance(content, str):
         # An assistant's empty string beside its tool calls says nothing.
-        if content or message.role != "assistant":
-            yield Text(text=content)
-        return
+        return (Text(text=content),) if content or message.role != "assistant" else ()
     if content is None:
         if message.role not in ("assistant", "function"):
             raise InvalidRequest(f"`{at}.content` is required.", param=f"{at}.content")
-        return
+        return ()
     if not content:
         raise InvalidRequest(f"`{at}.content` must hold at least one part.", param=f"{at}.content")
-    for index, part in enumerate(content):
-        yield _read_part(part, message.role, f"{at}.content.{index}")
+    return tuple([_read_part(part, message.role, f"{at}.content.{index}") for index, part in enumerate(content)])
 
 
 def _read_part(part: schema.ContentPart, role: str, at: str) -> Part:
