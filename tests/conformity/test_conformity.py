@@ -14,7 +14,7 @@ import pytest
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
 
-from conformity.bodies import addressed, bodies
+from conformity.bodies import HELLO, addressed, bodies
 from conformity.conftest import Client
 from conformity.documents import EVENT, operation
 from isthmus.wire.framing.sse import ServerSentEvents
@@ -41,6 +41,8 @@ COUNT = Called("anthropic", "/v1/messages/count_tokens", "v1/messages/count_toke
 GENERATE = Called("google", "/generateContent", "v1beta/models/{model}:generateContent")
 STREAM = Called("google", "/streamGenerateContent", "v1beta/models/{model}:streamGenerateContent?alt=sse")
 GOOGLE_COUNT = Called("google", "/countTokens", "v1beta/models/{model}:countTokens")
+# https://platform.claude.com/docs/en/build-with-claude/streaming: any number of them; the schema has none.
+PING = b"ping"
 CALLED = (CHAT, COMPLETIONS, RESPONSES, MESSAGES, COUNT, GENERATE, STREAM, GOOGLE_COUNT)
 
 
@@ -62,8 +64,8 @@ def check_answer(called: Called, answer: httpx.Response) -> None:
     assert answer.status_code == 200
     events = ServerSentEvents().feed(answer.content)
     assert events, "a stream says something"
-    for _, data in events:
-        if data != b"[DONE]":
+    for name, data in events:
+        if data != b"[DONE]" and name != PING:
             check(called, answer, EVENT, data)
 
 
@@ -91,6 +93,13 @@ async def test_what_is_answered_is_what_the_vendor_says(
             raise AssertionError(f"{content[:3000]!r}\n{answer.status_code} {answer.text[:3000]}\n{error}") from error
         statuses.append(answer.status_code)
     assert mode is GenerationMode.NEGATIVE or 200 in statuses, "nothing that was right was answered"
+
+
+async def test_a_stream_that_pings(client: Client) -> None:
+    body = {"model": "anthropic/claude-haiku-4.5", "stream": True, **HELLO["/v1/messages"]}
+    answer = await client.send("POST", MESSAGES.ours, json.dumps(body).encode())
+    assert b"event: ping" in answer.content
+    check_answer(MESSAGES, answer)
 
 
 @pytest.mark.parametrize("called", [CHAT, COMPLETIONS, RESPONSES, MESSAGES], ids=lambda called: called.path.strip("/"))
