@@ -234,9 +234,9 @@ def test_a_running_server_does_not_stand_in_the_way(account: str) -> None:
 def test_check(folder: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["check"]) == 0
     assert capsys.readouterr().out == ""
-    (folder / "isthmus.toml").write_text("[gateways.default]\ncache_ttl = 1\n")
+    (folder / "isthmus.toml").write_text("[gateways.default]\nzdr = true\n")
     assert main(["check"]) == 0
-    assert capsys.readouterr().out.startswith("isthmus.toml:2: warning: [gateways.default] cache_ttl: ")
+    assert capsys.readouterr().out.startswith("isthmus.toml:2: warning: [gateways.default] zdr: ")
     (folder / "other.toml").write_text("[models.'@cf/a/b']\nprovider = 'openai'\nname = 'x'\n[provider]\n")
     monkeypatch.setenv("ISTHMUS_CONFIG", "other.toml")
     assert main(["check"]) == 1
