@@ -67,6 +67,7 @@ class ModelProcess:
         api_key = secrets.token_urlsafe(32)
         report = await self._ask(order(name, model, limits, api_key), limits.start_timeout_seconds)
         if report.port is None:
+            await self._hear_out()  # its last words may be behind its report still
             raise StartFailed(self._with_stderr(report.error or "no reason given"))
         self.address = LocalAddress(
             base_url=f"http://127.0.0.1:{report.port}/v1/", api_key=api_key, pid=self._process.pid
@@ -76,8 +77,7 @@ class ModelProcess:
     async def ended(self) -> str:
         """Waits for the end and tells of it in a few words."""
         code = await self._process.wait()
-        with contextlib.suppress(TimeoutError):  # should anybody else hold the pipe open
-            await asyncio.wait_for(asyncio.shield(self._drained), self._stop_grace_seconds)
+        await self._hear_out()
         return self._with_stderr(f"killed by signal {-code}" if code < 0 else f"exit code {code}")
 
     async def stop(self) -> None:
@@ -93,6 +93,11 @@ class ModelProcess:
             if self._process.stdin is not None:
                 self._process.stdin.close()
         await self.ended()
+
+    async def _hear_out(self) -> None:
+        """What a process that is at its end has written."""
+        with contextlib.suppress(TimeoutError):  # should anybody else hold the pipe open
+            await asyncio.wait_for(asyncio.shield(self._drained), self._stop_grace_seconds)
 
     def _signal(self, send: Callable[[], None]) -> None:
         if self.alive:
