@@ -191,11 +191,7 @@ class House:
             keeper=self._keeper,
             backgrounds=self.backgrounds,
             compact=Compactor(preparation, sender, dispatch, SystemClock()),
-            native=Native(
-                sender,
-                DIALECTS,
-                limits.native_limits(settings),
-            ),
+            native=Native(sender, DIALECTS, limits.native_limits(settings)),
         )
         ingress = limits.ingress_limits(settings)
         calls = DataPlane(

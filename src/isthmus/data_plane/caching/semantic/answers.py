@@ -105,8 +105,7 @@ class SemanticAnswers:
     async def _found(
         self, call: Call, settings: SemanticCache, asked: _Asked, answers: AnswerCache
     ) -> tuple[Reply, Check | None] | None:
-        """The answer, and how to check it where it is to be. Raises `Unsupported` where it lacks what the caller does
-        not do without."""
+        """The answer, and how to check it where it is to be."""
         parts, use, partition = self._parts, asked.use, asked.partition
         now = parts.clock.now()
         found = await parts.index.nearest(partition, asked.vector, settings.threshold, CANDIDATES, now)
@@ -121,10 +120,10 @@ class SemanticAnswers:
             call.told[SCORE] = b"%.3f" % near.score
             call.told[KEY] = near.key.hex().encode()  # by which it can be purged
             self._figures.hit(use.scope)
-            answer = unpack(packed)
-            if answer is None or parts.chance() >= settings.shadow_share:
+            if parts.chance() >= settings.shadow_share:
                 return reply, None
-            return reply, Check(call, use.scope, answer, near.score)
+            answer = unpack(packed)
+            return reply, None if answer is None else Check(call, use.scope, answer, near.score)
         return None
 
     async def _check(self, check: Check, ask: Handler) -> None:
